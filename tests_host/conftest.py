@@ -1,18 +1,20 @@
 """Runs every shared test file a second time on each real MicroPython of this machine.
 
-A file tests_host/firmware/**/test_*.py is collected by pytest as usual, and once more as one item for each
-runtime: `test_frame.py::micropython-i386`. There both the firmware and the tests are bytecode, as on a board,
-in a heap of a fixed size. What no runtime is there for is a skipped item, so it is named in the summary.
+A file tests_host/firmware/**/test_*.py is collected by pytest as usual, and once more as one item
+for each runtime: `test_frame.py::micropython-i386`. There both the firmware and the tests are
+bytecode, as on a board, in a heap of a fixed size. What no runtime is there for is a skipped item,
+so that it is named in the summary.
 """
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
 from meterlab.runtimes import Runtime, RuntimeUnfit, find_runtimes
 from setup.build import compile_tree
 
@@ -24,6 +26,8 @@ COMPILED = ROOT / ".cache" / "upy"
 # Objects are twice as large on 64 bits.
 HEAP = {32: "256k", 64: "512k"}
 SECONDS = 120
+
+FUZZ = 20_000
 
 SKIPPED = "skipped on MicroPython"
 
@@ -44,7 +48,13 @@ class MicroPythonItem(pytest.Item):
             pytest.skip(self.absent)
         compiled = COMPILED / "tests" / self.path.relative_to(SHARED).with_suffix(".mpy")
         command = [*self.runtime.argv, "-X", f"heapsize={self.heap}", str(RUNNER)]
-        command += [str(compiled), "--lib", str(COMPILED / "lib"), "--helpers", str(COMPILED / "tests")]
+        command += [
+            str(compiled),
+            "--lib",
+            str(COMPILED / "lib"),
+            "--helpers",
+            str(COMPILED / "tests"),
+        ]
         try:
             done = subprocess.run(
                 command,
@@ -61,12 +71,16 @@ class MicroPythonItem(pytest.Item):
             said = error.stdout.decode(errors="replace") if isinstance(error.stdout, bytes) else ""
             raise MicroPythonFailure(f"{said}\nno end within {SECONDS} s") from None
         if done.returncode:
-            raise MicroPythonFailure(f"{done.stdout}\nexit code {done.returncode}, heap {self.heap}")
+            raise MicroPythonFailure(
+                f"{done.stdout}\nexit code {done.returncode}, heap {self.heap}"
+            )
         for line in done.stdout.splitlines():
             if line.startswith("skip "):
                 self.user_properties.append((SKIPPED, line[5:]))
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
+    ) -> str:
         if isinstance(excinfo.value, MicroPythonFailure):
             return str(excinfo.value)
         return str(super().repr_failure(excinfo))
@@ -99,6 +113,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--upy-heap", metavar="SIZE", help="heap of the shared tests on MicroPython, such as 100k"
     )
+    parser.addoption(
+        "--fuzz",
+        type=int,
+        metavar="COUNT",
+        help="inputs of each fuzz test, instead of few",
+    )
+
+
+@pytest.fixture
+def fuzz_count(request: pytest.FixtureRequest) -> int:
+    """How many inputs a fuzz test shall try: few in every run, many in `make fuzz`."""
+    return request.config.getoption("--fuzz") or FUZZ
 
 
 def _stop(error: Exception) -> NoReturn:
@@ -120,8 +146,12 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"micropython: {names or 'none on this machine; `make setup` gets one'}"
 
 
-def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Iterator[pytest.File] | None:
-    if file_path.name.startswith("test_") and file_path.suffix == ".py" and SHARED in file_path.parents:
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.File | None:
+    if (
+        file_path.name.startswith("test_")
+        and file_path.suffix == ".py"
+        and SHARED in file_path.parents
+    ):
         return MicroPythonFile.from_parent(parent, path=file_path)
     return None
 

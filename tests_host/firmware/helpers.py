@@ -4,11 +4,11 @@ import asyncio
 import binascii
 
 try:
-    from unittest import SkipTest as Skip
-except ImportError:
+    import unittest
 
-    class Skip(Exception):  # type: ignore[no-redef]
-        pass
+    Skip = unittest.SkipTest
+except ImportError:
+    Skip = type("Skip", (Exception,), {})
 
 
 # Raised by a test that cannot run here; it is counted and named, never hidden.

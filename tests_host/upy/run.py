@@ -2,9 +2,9 @@
 
     micropython tests_host/upy/run.py FILE [--lib DIR] [--helpers DIR] [NAME ...]
 
-FILE may be source or bytecode (.py, .mpy). DIR is the folder with the packages under test, firmware/lib
-beside this tree unless given. With NAMEs only these functions run. The last line counts; the exit code is
-1 when anything failed or the file holds no test.
+FILE may be source or bytecode (.py, .mpy). --lib names the folder with the packages under test,
+firmware/lib unless given. With NAMEs only these functions run. The last line counts; the exit code
+is 1 when anything failed or the file holds no test.
 """
 
 import gc
@@ -29,7 +29,7 @@ def _names(module, wanted):
     for name in wanted:
         if name not in names:
             raise SystemExit("no test of the name " + name)
-    return [name for name in names if callable(getattr(module, name)) and (not wanted or name in wanted)]
+    return [name for name in wanted or names if callable(getattr(module, name))]
 
 
 def _run(function, name, skip):
@@ -42,7 +42,7 @@ def _run(function, name, skip):
         raise
     except BaseException as error:
         print("FAIL", name)
-        sys.print_exception(error, sys.stdout)
+        sys.print_exception(error, sys.stdout)  # type: ignore
         return 2
     print("ok", name)
     return 0
@@ -55,7 +55,7 @@ def main(words):
     lib = _option(words, "--lib", top + "/firmware/lib")
     helpers = _option(words, "--helpers", top + "/tests_host/firmware")
     path = words[0]
-    # The packages under test come first: MicroPython takes any folder of the right name for a package.
+    # The packages under test come first: any folder of the right name is a package here.
     sys.path[:] = [lib, helpers, _dirname(path), ".frozen"]
     from helpers import Skip
 

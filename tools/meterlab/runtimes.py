@@ -86,11 +86,14 @@ def probe(name: str, argv: tuple[str, ...]) -> Runtime:
 
 
 def chosen() -> Runtime | None:
-    """The runtime named by $MICROPYTHON, or None when it is not set; RuntimeUnfit when it will not do."""
+    """The runtime named by $MICROPYTHON; None when not set, RuntimeUnfit when it will not do."""
     value = os.environ.get("MICROPYTHON", "").strip()
     if not value:
         return None
-    return probe("$MICROPYTHON", tuple(shlex.split(value)))
+    try:
+        return probe("$MICROPYTHON", tuple(shlex.split(value)))
+    except RuntimeUnfit as error:
+        raise RuntimeUnfit(f"{error}. Set MICROPYTHON to one that will do, or unset it.") from None
 
 
 def on_path() -> Runtime | None:
@@ -106,11 +109,11 @@ def on_path() -> Runtime | None:
 
 def cached(cache: Path = CACHE) -> list[Runtime]:
     """The runtimes that `make setup` unpacked into the cache, 64-bit ones first."""
-    runtimes = [
-        probe(path.name, (str(path),))
-        for path in sorted(cache.glob("micropython-*"))
-        if path.is_file()
-    ]
+    scripts = sorted(path for path in cache.glob("micropython-*") if path.is_file())
+    try:
+        runtimes = [probe(path.name, (str(path),)) for path in scripts]
+    except RuntimeUnfit as error:
+        raise RuntimeUnfit(f"{error}. Delete {cache} and run `make setup` again.") from None
     return sorted(runtimes, key=lambda runtime: -runtime.bits)
 
 

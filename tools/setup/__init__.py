@@ -1,1 +1,1 @@
-"""What `make setup` runs: runtimes, type stubs and the board's bytecode. CPython's own library only."""
+"""What make runs: gets MicroPython, compiles the board's files, checks the project's own rules."""

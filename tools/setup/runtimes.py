@@ -3,9 +3,10 @@
     python tools/setup/runtimes.py           get what is missing; quick when all is there
     python tools/setup/runtimes.py --list    only say which runtimes there are
 
-The order: $MICROPYTHON; `micropython` on the PATH; the package that apt offers; the package of the next
-Debian release. Packages are unpacked into .cache/micropython, not installed, and start through their own
-loader and libraries. A 32-bit runtime is fetched beside it, because its objects are as small as a board's.
+The order: $MICROPYTHON; `micropython` on the PATH; the package that apt offers; the package of
+the next Debian release. Packages are unpacked into .cache/micropython, not installed, and start
+through their own loader and libraries. A 32-bit runtime is fetched beside it, because its objects
+are as small as a board's.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import argparse
 import fcntl
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 if not __package__:
@@ -29,7 +30,6 @@ from meterlab.runtimes import (
     MINIMUM,
     Runtime,
     RuntimeUnfit,
-    cached,
     chosen,
     find_runtimes,
     on_path,
@@ -39,23 +39,24 @@ from setup import apt
 
 PACKAGE = "micropython"
 NEXT_RELEASE = "trixie"
+LEAST = ".".join(map(str, MINIMUM))
 HALF_ARCHITECTURE = {"amd64": "i386", "arm64": "armhf"}
 # Parts of the packages that no program of ours reads.
 UNUSED = ("etc", "usr/share", "usr/lib/*/gconv", "usr/lib/*/audit")
 
 WHAT_TO_DO = f"""\
-No MicroPython runtime could be had. The tests on real MicroPython, the virtual board and the demo need one.
-What helps, any one of these:
-  * build or install MicroPython's unix port, {".".join(map(str, MINIMUM))} or later, and put `micropython` on the PATH
+No MicroPython runtime could be had. The tests on real MicroPython, the virtual board and the demo
+need one. What helps, any one of these:
+  * build or install MicroPython's unix port, {LEAST} or later, and put `micropython` on the PATH
   * or name it:  MICROPYTHON=/path/to/micropython make setup
-  * on Debian or a system made from it, see that `apt-get update` works here, then type `make setup` again
+  * on Debian, see that `apt-get update` works here, then type `make setup` again
 Why it did not work:"""
 
 __all__ = ["Runtime", "RuntimeUnfit", "find_runtimes", "main"]
 
 
 @contextmanager
-def _locked(cache: Path) -> Iterator[None]:
+def _locked(cache: Path) -> Generator[None]:
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / ".lock", "w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -78,13 +79,15 @@ def _prune(root: Path) -> None:
 
 
 def _loader(root: Path) -> Path:
-    for path in sorted(root.glob("usr/lib/*/ld-linux*.so.*")) + sorted(root.glob("lib/*/ld-*.so.*")):
+    for path in sorted(root.glob("usr/lib/*/ld-linux*.so.*")) + sorted(
+        root.glob("lib/*/ld-*.so.*")
+    ):
         if path.is_file():
             return path.relative_to(root)
     raise apt.AptError("the packages bring no loader (ld-linux*.so)")
 
 
-# All happens in a folder of its own and is moved into place last, so a cut leaves nothing half done.
+# All happens in a folder of its own and is moved into place last: a cut leaves nothing half done.
 def fetch(cache: Path, uri: str, release: str, architecture: str) -> Runtime:
     """Fetch, unpack and try one runtime; AptError or RuntimeUnfit says why it is not there."""
     with tempfile.TemporaryDirectory(prefix=".tmp-", dir=cache) as temporary:
@@ -111,91 +114,113 @@ def fetch(cache: Path, uri: str, release: str, architecture: str) -> Runtime:
 
 def _release(system: dict[str, str]) -> str:
     version = apt.candidate(PACKAGE)
-    if version is not None:
-        done = subprocess.run(
-            ["dpkg", "--compare-versions", version, "ge", ".".join(map(str, MINIMUM))], check=False
-        )
-        if done.returncode == 0:
-            return system["VERSION_CODENAME"]
+    if version is not None and apt.at_least(version, LEAST):
+        return system["VERSION_CODENAME"]
     if system.get("ID") != "debian":
         raise apt.AptError(
-            f"apt offers no {PACKAGE} that is new enough, and only on Debian is it clear where the next"
-            " release's packages are"
+            f"apt offers no {PACKAGE} that is new enough, and only on Debian is it clear where"
+            " the next release's packages are"
         )
     return NEXT_RELEASE
 
 
-def _already(cache: Path) -> dict[str, Runtime]:
-    runtimes = {}
+def _already(cache: Path) -> set[str]:
+    fit: set[str] = set()
     for script in cache.glob(f"{PACKAGE}-*"):
         try:
-            runtimes[script.name] = probe(script.name, (str(script),))
+            probe(script.name, (str(script),))
+            fit.add(script.name.removeprefix(f"{PACKAGE}-"))
         except RuntimeUnfit as error:
             print(f"{error}: fetching it again")
             script.unlink()
-    return runtimes
+    return fit
 
 
-def ensure(cache: Path = CACHE) -> list[str]:
-    """Fetch what is missing. Returns why, for each runtime that could not be had."""
+@dataclass
+class Outcome:
+    """What could not be had, and whether another try might help."""
+
+    troubles: list[str] = field(default_factory=list[str])
+    settled: bool = True
+
+
+def ensure(cache: Path = CACHE) -> Outcome:
+    """Fetch what is missing, unless somebody else is at it: then wait for them."""
     own = chosen() or on_path()
     with _locked(cache):
         return _ensure(cache, own)
 
 
-def _ensure(cache: Path, own: Runtime | None) -> list[str]:
+def _ensure(cache: Path, own: Runtime | None) -> Outcome:
     for left in cache.glob(".tmp-*"):
         shutil.rmtree(left, ignore_errors=True)
-    have = {own.bits} if own else set()
-    have |= {runtime.bits for runtime in _already(cache).values()}
-    if have == {32, 64}:
-        return []
+    have = _already(cache)
     if not apt.available():
-        return ["this machine has no apt, so no runtime can be fetched"]
+        missing = not have and not own
+        return Outcome(
+            ["this machine has no apt to fetch one with"] if missing else [], not missing
+        )
     native = apt.native_architecture()
     half = HALF_ARCHITECTURE.get(native)
-    wanted = [native] if not own and not (cache / f"{PACKAGE}-{native}").exists() else []
-    if half and 32 not in have:
+    wanted = [] if own else [native]
+    if half and not (own and own.bits == 32):
         wanted.append(half)
-    troubles = []
+    outcome = Outcome()
     for architecture in wanted:
+        if architecture in have:
+            continue
         try:
             release = _release(apt.os_release())
-            print(f"fetching {PACKAGE} for {architecture} from the release {release} ...", flush=True)
+            print(f"fetching {PACKAGE} for {architecture} from {release} ...", flush=True)
             print(f"  {fetch(cache, apt.mirror().uri, release, architecture)}")
-        except (apt.AptError, RuntimeUnfit) as error:
-            troubles.append(f"{architecture}: {error}")
-    return troubles
+        except apt.AptError as error:
+            outcome.troubles.append(f"{architecture}: {error}")
+            outcome.settled = False
+        except RuntimeUnfit as error:
+            # What was fetched does not run here, such as 32-bit programs: nor will it tomorrow.
+            outcome.troubles.append(f"{architecture}: {error}")
+    return outcome
 
 
 def _show() -> None:
     runtimes = find_runtimes()
     for runtime in runtimes:
-        print(f"{runtime.name:20} {runtime.version:8} {runtime.bits}-bit  {' '.join(runtime.argv)}")
+        words = f"{runtime.name:20} {runtime.version:8} {runtime.bits}-bit"
+        print(words, " ", " ".join(runtime.argv))
     if not runtimes:
         print("no MicroPython runtime; `make setup` gets one")
     elif not any(runtime.bits == 32 for runtime in runtimes):
-        print("no 32-bit runtime: figures of memory are taken on 64 bits, where objects are larger")
+        print("no 32-bit runtime: memory is measured on 64 bits, where objects are larger")
+
+
+def _get(stamp: Path | None) -> int:
+    outcome = ensure()
+    if not find_runtimes():
+        print(WHAT_TO_DO, *(f"  - {line}" for line in outcome.troubles), sep="\n", file=sys.stderr)
+        return 1
+    for trouble in outcome.troubles:
+        print(f"not to be had here: {trouble}")
+    _show()
+    # With $MICROPYTHON set there may be nothing in the cache, so the next run has to look again.
+    if stamp and outcome.settled and not chosen():
+        stamp.touch()
+    return 0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit code is 1 when there is no runtime at all."""
     parser = argparse.ArgumentParser(description="Gets real MicroPython for this machine.")
     parser.add_argument("--list", action="store_true", help="only list the runtimes and versions")
+    parser.add_argument("--stamp", type=Path, metavar="FILE", help="touch FILE when all is there")
     options = parser.parse_args(arguments)
     try:
-        troubles = [] if options.list else ensure()
-        runtimes = find_runtimes()
-    except RuntimeUnfit as error:
-        print(f"{error}\nSet MICROPYTHON to a MicroPython that will do, or unset it.", file=sys.stderr)
+        if options.list:
+            _show()
+            return 0
+        return _get(options.stamp)
+    except (RuntimeUnfit, apt.AptError) as error:
+        print(error, file=sys.stderr)
         return 1
-    if not runtimes and not options.list:
-        print(WHAT_TO_DO, *(f"  - {trouble}" for trouble in troubles), sep="\n", file=sys.stderr)
-        return 1
-    for trouble in troubles:
-        print(f"not to be had here: {trouble}")
-    _show()
-    return 0
 
 
 if __name__ == "__main__":
