@@ -1,0 +1,68 @@
+# `check network|server|radio`: one look each, for the owner and for programs. Loaded when asked for.
+from asyncio import TimeoutError
+
+from wisun import RadioError
+
+
+async def run(app, what):
+    if what == "network":
+        return await _network(app)
+    if what == "server":
+        return await _server(app)
+    if what == "radio":
+        return await _radio(app)
+    return {"check": what, "ok": False, "problem": "say check network, check server or check radio"}
+
+
+def _result(what, problem, **facts):
+    facts["check"] = what
+    facts["ok"] = not problem
+    if problem:
+        facts["problem"] = problem
+    return facts
+
+
+async def _network(app):
+    net = app.board.net
+    if not await app.network.wait_up(20_000):
+        word = app.status.detail("network") or net.why() or "no link"
+        return _result("network", word)
+    ip, mask, gateway, dns = net.address()
+    problem = None
+    ntp = None
+    from gateway import ntp as sntp
+
+    try:
+        utc, _ = await sntp.query(app.settings["time.ntp"], app.clock)
+        ntp = utc
+    except (sntp.NtpError, OSError, TimeoutError) as e:
+        problem = "no time from %s: %s" % (app.settings["time.ntp"], e)
+    return _result(
+        "network", problem, ip=ip, mask=mask, gateway=gateway, dns=dns, rssi=net.rssi(), time=ntp
+    )
+
+
+async def _server(app):
+    if not app.settings["server.url"]:
+        return _result("server", 'no server set: gateway.set("server.url", "http://...")')
+    if not await app.network.wait_up(20_000):
+        return _result("server", "no network: try check network first")
+    problem = await app.uplink.check()
+    return _result("server", problem, url=app.settings["server.url"])
+
+
+async def _radio(app):
+    status = app.status
+    driver = app.driver
+    problem = status.detail("config") or status.detail("radio") or status.detail("meter")
+    if not problem and not driver.joined:
+        if not app.link.ready:
+            try:
+                await driver.probe()
+            except (RadioError, TimeoutError) as e:
+                problem = "no radio module answers (%s): check wiring, pins, baud and power" % e
+        if not problem:
+            problem = "still joining, ask again in a minute"
+    return _result(
+        "radio", problem, module=status.module, joined=driver.joined, rssi=driver.rssi
+    )

@@ -1,0 +1,147 @@
+# Keeps the tasks alive. It compares deadlines and sleeps; nobody is polled.
+import asyncio
+import io
+import sys
+
+from micropython import const
+
+_WAKE_MS = const(15_000)
+_WDT_MS = const(120_000)  # longer than the worst blocking upload
+_BACKOFF_MAX_MS = const(60_000)
+_GOOD_MS = const(600_000)  # a task that ran this long starts with a clean record
+
+
+class _Task:
+    def __init__(self, name, factory):
+        self.name = name
+        self.factory = factory
+        self.task = None
+        self.deadline = None  # ms; None: it waits for something that may never come
+        self.started = 0
+        self.restart_at = 0
+        self.deaths = 0
+
+
+class Supervisor:
+    """Runs `factory(beat)` coroutines for ever: restarts what dies, with growing pauses, and counts it.
+
+    `beat(ms)` is a task's promise to call again within ms milliseconds; `beat(None)` releases it.
+    The watchdog, once armed, is fed only while every promise is kept.
+    """
+
+    def __init__(self, board, clock, log, status):
+        self.board = board
+        self.clock = clock
+        self.log = log
+        self.status = status
+        self.armed = False
+        self.tasks = []
+        self._wake = asyncio.Event()
+
+    def add(self, name, factory):
+        self.tasks.append(_Task(name, factory))
+
+    # Not before the first join: a join or a history read must never become a boot loop.
+    def arm(self):
+        if not self.armed:
+            self.armed = True
+            self.board.wdt(_WDT_MS)
+
+    def _start(self, t):
+        t.started = self.clock.ms()
+        t.deadline = None
+        t.restart_at = None
+        t.task = asyncio.create_task(self._guard(t))
+
+    async def _guard(self, t):
+        clock = self.clock
+
+        def beat(ms):
+            t.deadline = None if ms is None else clock.ms() + ms
+
+        try:
+            await t.factory(beat)
+            why = "ended"
+        except Exception as e:
+            why = describe(e)
+            self._trace(e)
+        # A cancelled task comes by here too, through _miss or stop, which set `task` to None first.
+        self._died(t, why)
+
+    def _trace(self, e):
+        if hasattr(sys, "print_exception"):
+            out = io.StringIO()
+            sys.print_exception(e, out)
+            for line in out.getvalue().split("\n"):
+                if line:
+                    self.log.error("%s", line)
+
+    def _died(self, t, why):
+        now = self.clock.ms()
+        if now - t.started > _GOOD_MS:
+            t.deaths = 0
+        t.deaths += 1
+        t.task = None
+        t.deadline = None
+        t.restart_at = now + min(1000 << min(t.deaths - 1, 6), _BACKOFF_MAX_MS)
+        self.status.count("restart." + t.name)
+        self.status.fault(t.name, t.deaths)
+        self.log.error("%s: %s; again in %d s", t.name, why, (t.restart_at - now) // 1000)
+        self._wake.set()
+
+    async def run(self):
+        clock = self.clock
+        for t in self.tasks:
+            self._start(t)
+        while True:
+            self._wake.clear()
+            now = clock.ms()
+            wait = _WAKE_MS
+            alive = True
+            for t in self.tasks:
+                if t.task is None:
+                    if t.restart_at is not None and now >= t.restart_at:
+                        self._start(t)
+                    elif t.restart_at is not None:
+                        wait = min(wait, t.restart_at - now)
+                elif t.deadline is not None and now > t.deadline:
+                    alive = False
+                    await self._miss(t)
+                    wait = 0
+                elif t.deaths and now - t.started > _GOOD_MS:
+                    t.deaths = 0
+                    self.status.fault(t.name, 0)
+            if alive and self.armed:
+                self.board.feed()
+            if wait:
+                try:
+                    await clock.wait_for(self._wake.wait(), wait)
+                except asyncio.TimeoutError:
+                    pass  # the ordinary case: nobody died
+
+    async def _miss(self, t):
+        self.log.error("%s: no sign of life by its deadline", t.name)
+        task, t.task = t.task, None
+        await cancel(task)
+        self._died(t, "stuck")
+
+    async def stop(self):
+        for t in self.tasks:
+            task, t.task = t.task, None
+            t.restart_at = None
+            await cancel(task)
+
+
+# Cancels and waits until the task's own clean-up has run.
+async def cancel(task):
+    if task is None or task.done():
+        return
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass  # what was asked for
+
+
+def describe(e):
+    return "%s: %s" % (type(e).__name__, e) if str(e) else type(e).__name__

@@ -1,0 +1,196 @@
+# Joining: remembered PAN first, a scan otherwise, patience, and the right word for each failure.
+from fakeclock import FakeClock, Lines, Recorder
+from gateway.link import Link
+from helpers import run
+from wisun import Info, JoinRefused, JoinTimeout, Pan, Timeout
+
+MAC = b"\x00\x1c\x64\x00\x03\xdd\x63\x93"
+NEAR = Pan(0x3B, 0x8CF5, MAC, -55, "00ABCDEF")
+FAR = Pan(0x3B, 0x8CF5, MAC, -92, "00ABCDEF")
+SETTINGS = {"broute.id": "0123456789ABCDEF0123456789ABCDEF", "broute.password": "AB12CD34EF56"}
+
+
+class Store:
+    def __init__(self, pan=None):
+        self.kept = pan
+
+    def pan(self):
+        return self.kept
+
+    def set_pan(self, pan):
+        self.kept = pan
+
+
+class Board:
+    def __init__(self, pin=False):
+        self.pin = pin
+        self.resets = 0
+
+    async def radio_reset(self):
+        self.resets += 1
+        return self.pin
+
+
+class Radio:
+    """Answers probe, find, scan and join from scripts; the last entry repeats."""
+
+    def __init__(self, joins, finds=(), scans=([],), probes=None):
+        self.script = {"join": list(joins), "find": list(finds), "scan": list(scans)}
+        self.script["probe"] = list(probes or [Info("SKSTACK", "1H", "1.2.10", "rev26e", True)])
+        self.calls = []
+
+    async def _next(self, what, *args):
+        self.calls.append((what,) + args)
+        script = self.script[what]
+        result = script.pop(0) if len(script) > 1 else script[0]
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def probe(self):
+        return await self._next("probe")
+
+    async def configure(self, rbid, password):
+        self.calls.append(("configure",))
+
+    async def find(self):
+        return await self._next("find")
+
+    async def scan(self, duration=6, mask=0, paired=True):
+        assert paired is False
+        return await self._next("scan")
+
+    async def join(self, pan, timeout_ms):
+        return await self._next("join", pan.rssi)
+
+    def named(self, what):
+        return len([c for c in self.calls if c[0] == what])
+
+
+class Stop(Exception):
+    pass
+
+
+def connect(radio, kept=None, pauses=100, pin=False):
+    clock = FakeClock()
+    status = Recorder()
+    log = Lines()
+    board = Board(pin)
+    link = Link(radio, board, SETTINGS, Store(kept), clock, log, status)
+    left = [pauses]
+    sleep = clock.sleep_ms
+
+    async def counted(ms):
+        if not left[0]:
+            raise Stop
+        left[0] -= 1
+        await sleep(ms)
+
+    clock.sleep_ms = counted
+
+    async def go():
+        try:
+            await link.connect(lambda ms: None)
+            return True
+        except Stop:
+            return False
+
+    joined = run(go())
+    return joined, link, status, clock, log
+
+
+def test_remembered_pan_is_joined_without_a_scan():
+    radio = Radio([None])
+    joined, link, status, clock, _ = connect(radio, (0x3B, 0x8CF5, MAC))
+    assert joined
+    assert radio.named("find") == 0
+    assert clock.slept == []
+
+
+def test_first_time_scans_and_remembers():
+    radio = Radio([None], [NEAR])
+    joined, link, status, _, _ = connect(radio)
+    assert joined
+    assert link.store.kept == (0x3B, 0x8CF5, MAC)
+    assert status.rssi == -55
+
+
+def test_remembered_pan_is_forgotten_only_after_joins_failed():
+    radio = Radio([JoinTimeout(), JoinTimeout(), JoinTimeout(), None], [NEAR])
+    joined, link, status, _, _ = connect(radio, (0x21, 0x1111, MAC))
+    assert joined
+    assert [c[0] for c in radio.calls[2:]] == ["join", "join", "join", "find", "join"]
+    assert link.store.kept == (0x3B, 0x8CF5, MAC)
+
+
+def test_pauses_grow_from_10_to_240_seconds():
+    radio = Radio([JoinRefused()], [FAR])
+    joined, _, _, clock, _ = connect(radio, pauses=8)
+    assert not joined
+    for pause, slept in zip([10, 20, 40, 80, 160, 240, 240, 240], clock.slept):
+        assert pause * 1000 <= slept <= pause * 1250
+
+
+def test_wrong_password_needs_three_refusals_in_good_reception():
+    radio = Radio([JoinRefused()], [NEAR])
+    _, _, status, _, log = connect(radio, pauses=1)
+    assert status.code("config") is None and status.code("radio") == "join-refused"
+    _, _, status, _, log = connect(Radio([JoinRefused()], [NEAR]), pauses=2)
+    assert status.code("config") == "wrong-password"
+    assert SETTINGS["broute.password"] not in repr((log.lines, status.problems))
+
+
+def test_refusals_far_away_do_not_blame_the_password():
+    _, _, status, _, _ = connect(Radio([JoinRefused()], [FAR]), pauses=9)
+    assert status.code("config") is None
+    assert status.code("radio") == "join-refused"
+
+
+def test_remembered_pan_refused_three_times_is_judged_after_a_scan():
+    _, _, status, _, _ = connect(Radio([JoinRefused()], [NEAR]), (0x3B, 0x8CF5, MAC), pauses=3)
+    assert status.code("config") == "wrong-password"
+
+
+def test_wrong_id_hears_others_but_not_ours():
+    _, _, status, _, log = connect(Radio([None], [None], [[NEAR]]), pauses=1)
+    assert status.code("config") == "wrong-id"
+    assert SETTINGS["broute.id"] not in repr((log.lines, status.problems))
+
+
+def test_nobody_heard():
+    _, _, status, _, _ = connect(Radio([None], [None], [[]]), pauses=1)
+    assert status.code("radio") == "no-beacon"
+    assert status.code("config") is None
+
+
+def test_beacon_but_no_join_is_too_far():
+    _, _, status, _, _ = connect(Radio([JoinTimeout()], [FAR]), pauses=1)
+    assert status.code("radio") == "too-far"
+    assert "-92" in status.detail("radio")
+
+
+def test_cause_gone_clears_the_word():
+    radio = Radio([JoinRefused(), JoinRefused(), JoinRefused(), None], [NEAR])
+    joined, _, status, _, _ = connect(radio)
+    assert joined and status.problems == {}
+    joined, _, status, _, _ = connect(Radio([None], [None, None, NEAR], [[NEAR], [NEAR]]))
+    assert joined and status.problems == {}
+
+
+def test_no_module_is_named_and_found_later():
+    info = Info("SKSTACK", "DSE", "1.5.2", None, False)
+    radio = Radio([None], [NEAR], probes=[Timeout("SKVER"), Timeout("SKVER"), info])
+    joined, link, status, _, _ = connect(radio, pauses=1)
+    assert not joined
+    assert status.code("radio") == "no-module"
+    joined, link, status, _, _ = connect(
+        Radio([None], [NEAR], probes=[Timeout("SKVER"), info]), pin=True
+    )
+    assert joined and link.board.resets == 1 and status.problems == {}
+
+
+def test_module_dying_in_the_join_is_probed_again():
+    radio = Radio([Timeout("SKJOIN"), None], [NEAR])
+    joined, _, status, _, _ = connect(radio)
+    assert joined
+    assert radio.named("probe") == 2 and radio.named("configure") == 2

@@ -1,0 +1,137 @@
+# Tasks that die are restarted with growing pauses; the watchdog is fed only while promises are kept.
+import asyncio
+
+from fakeclock import FakeClock, Lines, Recorder
+from gateway.supervisor import Supervisor
+from helpers import run
+
+
+class Board:
+    def __init__(self):
+        self.armed = []
+        self.fed = 0
+
+    def wdt(self, ms):
+        self.armed.append(ms)
+
+    def feed(self):
+        self.fed += 1
+
+
+class Enough(Exception):
+    pass
+
+
+def supervise(tasks, until_ms, arm=False):
+    """Runs the supervisor on a jumping clock until `until_ms`; -> (board, status, log, supervisor)."""
+    clock = FakeClock()
+    board = Board()
+    status = Recorder()
+    log = Lines()
+    sup = Supervisor(board, clock, log, status)
+    for name, factory in tasks:
+        sup.add(name, factory)
+    if arm:
+        sup.arm()
+    wait_for = clock.wait_for
+
+    async def bounded(aw, ms):
+        if clock.t > until_ms:
+            aw.close()
+            raise Enough
+        assert ms <= 15_000
+        return await wait_for(aw, ms)
+
+    clock.wait_for = bounded
+
+    async def go():
+        try:
+            await sup.run()
+        except Enough:
+            pass
+        await sup.stop()
+
+    run(go())
+    return board, status, log, sup
+
+
+async def forever(beat):
+    await asyncio.Event().wait()
+
+
+def test_a_dead_task_comes_back_with_growing_pauses():
+    born = []
+
+    async def dies(beat):
+        born.append(1)
+        raise ValueError("broken thing")
+
+    _, status, log, _ = supervise([("meter", dies), ("radio", forever)], 200_000)
+    # 1, 2, 4, 8, 16, 32, 60, 60 s
+    assert len(born) == 8 or len(born) == 9
+    assert status.counters["restart.meter"] == len(born)
+    assert "restart.radio" not in status.counters
+    assert [x for x in log.lines if "ValueError: broken thing" in x]
+
+
+def test_a_task_that_returns_is_dead_too():
+    async def ends(beat):
+        pass
+
+    _, status, log, _ = supervise([("uplink", ends)], 10_000)
+    assert status.counters["restart.uplink"] >= 2
+
+
+def test_a_memory_error_is_survived_and_counted():
+    async def hungry(beat):
+        raise MemoryError("no room")
+
+    _, status, _, _ = supervise([("uplink", hungry), ("meter", forever)], 10_000)
+    assert status.counters["restart.uplink"] >= 2
+
+
+def test_watchdog_is_not_armed_by_itself():
+    board, _, _, _ = supervise([("meter", forever)], 60_000)
+    assert board.armed == [] and board.fed == 0
+
+
+def test_watchdog_is_fed_while_promises_are_kept():
+    async def patient(beat):
+        beat(None)
+        await asyncio.Event().wait()
+
+    board, _, _, _ = supervise([("meter", patient)], 150_000, arm=True)
+    assert board.armed == [120_000]
+    assert board.fed >= 10
+
+
+def test_a_broken_promise_stops_the_feeding_and_restarts_the_task():
+    born = []
+    cleaned = []
+
+    async def stuck(beat):
+        born.append(1)
+        beat(40_000)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.append(1)
+
+    board, status, log, _ = supervise([("meter", stuck)], 120_000, arm=True)
+    assert len(born) >= 2
+    assert len(cleaned) == len(born)
+    assert status.counters["restart.meter"] >= 1
+    assert [x for x in log.lines if "deadline" in x]
+
+
+def test_stop_ends_every_task():
+    ended = []
+
+    async def tidy(beat):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(1)
+
+    supervise([("a", tidy), ("b", tidy)], 10_000)
+    assert ended == [1, 1]
