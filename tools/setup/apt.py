@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-KEYRINGS = Path("/usr/share/keyrings")
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 UPDATE_SECONDS = 300
 DOWNLOAD_SECONDS = 600
 
@@ -53,7 +53,8 @@ def _output(command: list[str], seconds: int, cwd: Path | None = None) -> str:
         raise AptError(f"{command[0]} gave no result within {seconds} s") from error
     if done.returncode:
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise AptError(f"{command[0]} failed: " + "; ".join(lines[-4:]))
+        told = [line for line in lines if line.startswith(("E:", "W:"))] or lines[-4:]
+        raise AptError(f"{command[0]} failed: " + "; ".join(told))
     return done.stdout
 
 
@@ -114,15 +115,18 @@ def mirror() -> Mirror:
 class PrivateApt:
     """apt for one release and architecture, with state of its own under `work`."""
 
-    def __init__(self, work: Path, uri: str, release: str, architecture: str) -> None:
+    def __init__(
+        self, work: Path, uri: str, release: str, architecture: str, keyring: Path = KEYRING
+    ) -> None:
         self.architecture = architecture
         self.release = release
         self.work = work
         for name in ("state/lists/partial", "cache/archives/partial", "none"):
             (work / name).mkdir(parents=True, exist_ok=True)
         (work / "status").write_text("", encoding="utf-8")
+        # Packages of a mirror on this disk are left where they are, unless apt is asked to copy.
+        uri = "copy:" + uri.removeprefix("file:") if uri.startswith("file:") else uri
         source = f"Types: deb\nURIs: {uri}\nSuites: {release}\nComponents: main\n"
-        keyring = KEYRINGS / "debian-archive-keyring.gpg"
         if keyring.exists():
             source += f"Signed-By: {keyring}\n"
         (work / "own.sources").write_text(source, encoding="utf-8")

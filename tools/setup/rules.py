@@ -3,7 +3,7 @@
     python tools/setup/rules.py
 
 Who may import whom, what MicroPython lacks, no float, no timed wait past the clock, no large
-module; and lock files with hashes and without addresses. Each finding is one line: file:line: words.
+module; and lock files with hashes and without addresses. A finding is one line: file:line: words.
 """
 
 from __future__ import annotations

@@ -88,12 +88,15 @@ def _loader(root: Path) -> Path:
 
 
 # All happens in a folder of its own and is moved into place last: a cut leaves nothing half done.
-def fetch(cache: Path, uri: str, release: str, architecture: str) -> Runtime:
+def fetch(
+    cache: Path, uri: str, release: str, architecture: str, keyring: Path = apt.KEYRING
+) -> Runtime:
     """Fetch, unpack and try one runtime; AptError or RuntimeUnfit says why it is not there."""
     with tempfile.TemporaryDirectory(prefix=".tmp-", dir=cache) as temporary:
         work = Path(temporary)
         root = work / "root"
-        packages = apt.PrivateApt(work, uri, release, architecture).unpack(PACKAGE, root)
+        private = apt.PrivateApt(work, uri, release, architecture, keyring)
+        packages = private.unpack(PACKAGE, root)
         loader = _loader(root)
         _prune(root)
         (root / "PACKAGES").write_text("\n".join([release, *packages]) + "\n", encoding="utf-8")
