@@ -1,0 +1,114 @@
+# The gateway, as its owner meets it at the Python prompt: `import gateway`, then gateway.help().
+# That import is light: what the functions need lies in gateway.repl and is dropped after each call.
+import gc
+import sys
+
+VERSION = "0.1.0"
+
+_board = None
+_app = None  # the last run's: its readings, its status and its log
+
+
+def use(board):
+    """Work with this board from now on; main.py says which one it is."""
+    global _board
+    _board = board
+
+
+def board():
+    """The board in use. In the raw REPL main.py has not run: the board is the one of the settings."""
+    if _board is None:
+        import boards
+
+        use(boards.pick())
+    return _board
+
+
+def drop(*names):
+    """Forget modules of this package, so that their memory is free again."""
+    for name in names:
+        sys.modules.pop("gateway." + name, None)
+        globals().pop(name, None)
+    gc.collect()
+
+
+def start(check=None):
+    """Run the gateway until Ctrl-C or `stop` -> None.
+
+    With a `check` ("network", "server" or "radio") only until that has its result -> that dict.
+    """
+    global _app
+    outbox = _app and _app.outbox  # what was measured and not yet sent survives a stop
+    _app = None
+    gc.collect()
+    try:
+        from gateway.app import App
+    finally:
+        _own()
+    _app = App(board(), outbox)
+    return _app.run(check) if check else _app.run()
+
+
+# A function of the prompt, loaded when it is called.
+class _Word:
+    def __init__(self, name):
+        self.name = name
+
+    def __call__(self, *args):
+        if self.name == "run" and not args:
+            return _run()  # with nothing else loaded: this may take years
+        try:
+            from gateway import repl
+
+            return repl.call(self.name, args)
+        finally:
+            drop("repl", "secret", "settings_check", "view")
+            _own()
+
+    # `gateway.show` without its brackets is a common mistake.
+    def __repr__(self):
+        return "Type gateway.%s()" % self.name
+
+
+def _run():
+    try:
+        start()
+    except KeyboardInterrupt:
+        pass  # it came before there was anything to stop
+    print("The gateway is stopped. Type gateway.run() to start it, gateway.help() for the rest.")
+
+
+# `from gateway import ntp` comes here on MicroPython, and so does a mistyped function.
+def __getattr__(name):
+    if name.startswith("_"):
+        raise AttributeError(name)
+    try:
+        __import__("gateway." + name)
+    except ImportError as e:
+        if not str(e).endswith("'gateway.%s'" % name):
+            raise
+        from gateway import view
+
+        text = view.no_such(name)
+        drop("view")
+        _own()
+        raise AttributeError(text)
+    return sys.modules["gateway." + name]
+
+
+run = _Word("run")
+help = _Word("help")
+show = _Word("show")
+set = _Word("set")
+check = _Word("check")
+reboot = _Word("reboot")
+
+
+# Loading the modules gateway.log and gateway.status, once each, puts them where these two were.
+def _own():
+    global log, status
+    log = _Word("log")
+    status = _Word("status")
+
+
+_own()

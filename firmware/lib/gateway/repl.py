@@ -1,0 +1,171 @@
+# The functions of `gateway` at the Python prompt. Loaded for one call, then dropped: see
+# gateway/__init__. An ordinary mistake gets one line that says what to type instead, printed, so
+# that it can be read in the friendly REPL and in a program's raw REPL alike. Programs that want
+# exceptions use gateway.settings.
+import json
+
+import gateway
+from gateway import secret, settings_check, view
+from gateway.settings import TABLE, SettingError, Settings
+
+_CHECKS = ("network", "server", "radio")
+_ARGS = {
+    "help": (0, 1),
+    "show": (0, 1),
+    "set": (1, 2),
+    "status": (0, 1),
+    "log": (0, 0),
+    "check": (1, 1),
+    "run": (0, 0),
+    "reboot": (0, 0),
+}
+
+
+def call(name, args):
+    """Do what gateway.<name>(*args) means."""
+    least, most = _ARGS[name]
+    if not least <= len(args) <= most:
+        view.usage(name)
+        return None
+    try:
+        return globals()["_" + name](*args)
+    except SettingError as e:
+        print(e)
+    except OSError as e:
+        print(
+            "%s: the board's flash did not work (%s). Try again, or gateway.reboot()." % (name, e)
+        )
+
+
+def _help(topic=None):
+    if topic is None:
+        view.section("repl", print)
+    elif topic == "led":
+        view.section("led", print)
+    else:
+        settings_check.row(topic)
+        print("%s: %s" % (topic, settings_check.help_text(topic)))
+
+
+# -- settings
+
+
+def _show(prefix=""):
+    settings = Settings(gateway.board().nvs)
+    mine = settings.export(secrets=True)
+    if prefix == "json":
+        print(json.dumps(settings.export()))
+        return
+    if settings.damage:
+        print(settings.damage)
+    missing = settings.missing()
+    rows = [row for row in TABLE if row[0].startswith(prefix)]
+    for key, default, _, hidden in rows:
+        note = ""
+        if key in missing:
+            note = "MISSING"
+        elif key not in mine and default is not None:
+            note = "default"
+        value = settings[key]
+        if hidden and value is not None:
+            value = "set"
+        elif value is None:
+            value = "not set"
+        print("%-17s %-20s %-8s %s" % (key, value, note, settings_check.help_text(key)))
+    if not rows:
+        settings_check.row(prefix)  # says which key was meant
+    _remarks(settings)
+
+
+# What is still wrong with the settings as a whole.
+def _remarks(settings):
+    missing = settings.missing()
+    if missing:
+        print("Missing: %s. For example: %s" % (", ".join(missing), _example(missing[0])))
+    for _, text in settings.problems():
+        print(text)
+
+
+def _example(key):
+    if settings_check.row(key)[3]:
+        return 'gateway.set("%s") asks for it' % key
+    return 'gateway.set("%s", "...")' % key
+
+
+# A value, a {key: value} of many, or only the key of a secret, which is then asked for.
+def _set(key, *value):
+    settings = Settings(gateway.board().nvs)
+    if isinstance(key, dict):
+        if value:
+            view.usage("set")
+            return None
+        values = key
+    else:
+        hidden = settings_check.row(key)[3]
+        if value:
+            values = {key: value[0]}
+        elif hidden:
+            try:
+                values = {key: secret.ask("%s (nothing is shown while you type): " % key)}
+            except secret.Cancelled as e:
+                print("%s: %s, nothing is changed." % (key, e))
+                return None
+        else:
+            print("%s is %r. To change it: %s" % (key, settings[key], _example(key)))
+            return None
+    asked = not value and not isinstance(key, dict)
+    given = [] if asked else [k for k in values if values[k] is not None]
+    old = settings.export(secrets=True)
+    settings.load(values)
+    given = [k for k in given if settings_check.row(k)[3]]
+    if given:
+        return secret.Told(settings, {k: old.get(k) for k in values}, sorted(given)[0])
+    for k in values:
+        hidden = settings_check.row(k)[3]
+        shown = settings[k]
+        if hidden or shown is None:
+            shown = "not set" if shown is None else "set"
+        print("%s = %s" % (k, shown))
+    _remarks(settings)
+    return None
+
+
+# -- the gateway
+
+
+def _status(form=""):
+    app = gateway._app
+    if form == "json":
+        print(json.dumps(app.status.state() if app else {"phase": "off", "fw": gateway.VERSION}))
+    elif form:
+        view.usage("status")
+    elif app:
+        view.status(app.status, print)
+    else:
+        print("The gateway has not run since the start. gateway.run() starts it.")
+        _remarks(Settings(gateway.board().nvs))
+
+
+def _log():
+    app = gateway._app
+    if app is None:
+        print(
+            "Nothing is logged: the gateway has not run since the start. gateway.run() starts it."
+        )
+        return
+    for line in app.log.lines():
+        print(line)
+
+
+def _check(what):
+    if what not in _CHECKS:
+        near = view.nearest(str(what), _CHECKS) or "radio"
+        print('There is no check %s. Type gateway.check("%s")' % (what, near))
+        return
+    result = gateway.start(what)
+    print(json.dumps(result) if result else "Stopped before there was a result.")
+
+
+def _reboot():
+    print("The board restarts.")
+    gateway.board().reset()

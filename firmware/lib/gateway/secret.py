@@ -1,0 +1,71 @@
+# Secrets at the Python prompt: asked for without echo, and refused as part of a command.
+import select
+import sys
+
+from gateway.line import Line
+from micropython import const
+
+_MAX = const(200)  # characters, the longest secret there is (server.token)
+_PATIENCE_MS = const(120_000)  # without a key, so that a script that expects no question ends
+
+
+class Cancelled(Exception):
+    """Nothing was typed; the text says why."""
+
+
+def ask(prompt):
+    """Show `prompt` and return one line, read without echo.
+
+    Cancelled on Ctrl-C, on an empty line, and when nobody types.
+    """
+    sys.stdout.write(prompt)
+    # The bytes, one at a time: a board's stdin waits until it has all it was asked for.
+    stdin = sys.stdin.buffer
+    poll = select.poll()
+    poll.register(stdin, select.POLLIN)
+    line = Line(_MAX)
+    text = None
+    try:
+        while text is None:
+            if not poll.poll(_PATIENCE_MS):
+                raise Cancelled("no key for %d s" % (_PATIENCE_MS // 1000))
+            c = stdin.read(1)
+            if not c or c == b"\x03" or c == b"\x04":
+                raise Cancelled("cancelled")
+            text = line.feed(c[0])
+    except KeyboardInterrupt:
+        raise Cancelled("cancelled")
+    finally:
+        sys.stdout.write("\n")
+    if not text:
+        raise Cancelled("nothing typed")
+    if line.lost:
+        raise Cancelled("too long, or not plain ASCII")
+    return text
+
+
+# What gateway.set() returns for a secret that stood in the command.
+#
+# The friendly prompt keeps each command in its history and on the screen, the raw REPL of programs
+# keeps nothing, and no function of MicroPython tells which of the two is calling. But the friendly
+# prompt shows the value of an expression, with repr(), and the raw REPL does not. So the secret is
+# stored, and being shown takes it back and gives the refusal. str() is not repr():
+# print(gateway.set(...)) from a program is accepted. What slips through at the prompt is `x =
+# gateway.set(...)`, which nobody types by accident.
+class Told:
+    def __init__(self, settings, old, what):
+        self.settings = settings
+        self.old = old  # None once it was taken back
+        self.what = what
+
+    def __repr__(self):
+        if self.old is not None:
+            self.settings.load(self.old)
+            self.old = None
+        return (
+            "%s: not changed. A command stays in the history (this one until Ctrl-D).\n"
+            'Type gateway.set("%s") and it is asked for without echo.' % (self.what, self.what)
+        )
+
+    def __str__(self):
+        return "%s: set" % self.what

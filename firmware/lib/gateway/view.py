@@ -1,0 +1,183 @@
+# What people read now and then: help, the long form of the status, and answers to mistakes.
+# Loaded for the moment by gateway.console and gateway.repl, then dropped.
+from echonet.dates import jst
+from gateway.status import WORDS, rssi_class, tenths
+
+_CONSOLE = (
+    "help",
+    "status",
+    "log",
+    "stop",
+    "json on",
+    "json off",
+    "check radio",
+    "check network",
+    "check server",
+)
+_PROMPT = ("help", "show", "set", "status", "log", "check", "run", "reboot")
+
+
+def section(name, say):
+    """Pass the lines of one section of help.txt to `say`, without holding more than one."""
+    folder = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
+    wanted = False
+    with open(folder + "/help.txt") as f:
+        for line in f:
+            line = line.rstrip()
+            if line.startswith("["):
+                wanted = line == "[%s]" % name
+            elif wanted:
+                say(line)
+
+
+def nearest(word, words):
+    """The one of `words` that was probably meant, or None."""
+    best = None
+    for w in words:
+        if word and w.startswith(word):
+            return w
+    least = max(1, len(word) // 2) + 1
+    for w in words:
+        d = _distance(word, w)
+        if d < least:
+            best, least = w, d
+    return best
+
+
+# Letters to change, add, drop or swap to get from `a` to `b` (optimal string alignment).
+def _distance(a, b):
+    two = None
+    one = list(range(len(b) + 1))
+    for i in range(len(a)):
+        row = [i + 1]
+        for j in range(len(b)):
+            d = min(one[j + 1] + 1, row[j] + 1, one[j] + (a[i] != b[j]))
+            if two and j and a[i] == b[j - 1] and a[i - 1] == b[j]:
+                d = min(d, two[j - 1] + 1)
+            row.append(d)
+        two, one = one, row
+    return one[-1]
+
+
+# -- at the console: each is called with the Console
+
+
+def welcome(console):
+    status = console.app.status
+    console.say(
+        "Kenshin %s on %s. Type help; Ctrl-C stops and gives the Python prompt."
+        % (status.snapshot()["fw"], status.board.name)
+    )
+    if status.code("config") == "missing-settings":
+        console.say("Settings are missing. Press Ctrl-C, then type gateway.show()")
+
+
+def answer(console, word, rest):
+    if word == "help" and not rest:
+        section("console", console.say)
+    elif word == "status" and not rest:
+        status(console.app.status, console.say)
+    elif word == "check" and rest and "check " + " ".join(rest) in _CONSOLE:
+        console.say("The last check is still under way; its result comes by itself.")
+    else:
+        typed = " ".join([word] + rest)
+        near = nearest(typed, _CONSOLE) or nearest(word, _CONSOLE)
+        console.say("%s? %s" % (typed, "Type %s" % near if near else "Type help to see the words"))
+
+
+# -- at the Python prompt
+
+
+def no_such(name):
+    """What to say when somebody asks for gateway.<name>."""
+    near = nearest(name, _PROMPT)
+    if near:
+        return "gateway.%s: did you mean gateway.%s()?" % (name, near)
+    return "gateway.%s: there is no such function; gateway.help() shows them" % name
+
+
+def usage(name):
+    """Print how a function of the prompt is called."""
+    print("Type it like this:")
+    section("repl", lambda line: ("gateway.%s(" % name) in line and print(line))
+
+
+# -- the long form of the status
+
+
+def status(s, say):
+    """Everything worth knowing of the Status `s`, line by line."""
+    clock = s.clock
+    utc = clock.utc()
+    say(
+        "%-10s for %s; clock %s"
+        % (
+            s.phase,
+            span(clock.ms() // 1000),
+            "not set" if utc is None else "%s (%s)" % (when(utc, "ntp"), clock.quality),
+        )
+    )
+    r = s.last
+    if r:
+        amperes = ["%s A" % tenths(i) for i in (r.current_r, r.current_t) if i is not None]
+        say("power      %d W  %s  at %s" % (r.power, " + ".join(amperes), when(r.t, r.quality)))
+    else:
+        say("power      no reading yet")
+    r = s.energy
+    if r:
+        say(
+            "energy     %s in, %s out  at %s"
+            % (kwh(r.normal), kwh(r.reverse), when(r.t, r.quality))
+        )
+    text = s.module or "no module found yet"
+    if s.rssi is not None:
+        age = (clock.ms() - s.rssi_ms) // 1000
+        text += ", %d dBm (%s) %s ago" % (s.rssi, rssi_class(s.rssi), span(age))
+    say("radio      " + text)
+    if s.meter:
+        say("meter      " + pairs(s.meter))
+    for word in WORDS:
+        if word in s.problems:
+            code, detail = s.problems[word]
+            say("problem    %s: %s%s" % (word, code, ", " + detail if detail else ""))
+    for task in sorted(s.faults):
+        say("problem    the %s task died %d times in a row" % (task, s.faults[task]))
+    if not s.problems and not s.faults:
+        say("problem    none")
+    name = s.led_name() + " "
+    section("led", lambda line: line.startswith(name) and say("LED        " + line[10:].strip()))
+    known = s.snapshot()
+    for key in ("queue", "net_rssi", "reset"):
+        if known.get(key) is not None:
+            say("%-10s %s" % (key, known[key]))
+    if s.counters:
+        say("counters   " + pairs(s.counters))
+
+
+def pairs(d):
+    return "  ".join(["%s %s" % (k, d[k]) for k in sorted(d) if d[k] is not None])
+
+
+def kwh(n):
+    """Energy in 0.1 Wh as kWh with all its digits; "?" when it was not measured."""
+    return "?" if n is None else "%d.%04d kWh" % divmod(n, 10000)
+
+
+def span(seconds):
+    """A length of time: 45 s, 12 min, 5 h 07 min, 3 d 4 h."""
+    if seconds < 60:
+        return "%d s" % seconds
+    minutes = seconds // 60
+    if minutes < 60:
+        return "%d min" % minutes
+    hours = minutes // 60
+    if hours < 48:
+        return "%d h %02d min" % (hours, minutes % 60)
+    return "%d d %d h" % (hours // 24, hours % 24)
+
+
+def when(t, quality):
+    """A reading's time: JST, or seconds after the start while the clock was not set."""
+    if quality is None:
+        return "%d s after the start" % t
+    return "%d-%02d-%02d %02d:%02d:%02d JST" % jst(t)
