@@ -1,0 +1,5 @@
+"""`python -m meterlab`."""
+
+from meterlab.cli import app
+
+app(prog_name="meterlab")

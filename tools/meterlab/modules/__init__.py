@@ -1,0 +1,1 @@
+"""Radio modules: one personality per UART language, one table row per product."""

@@ -1,0 +1,69 @@
+"""What every simulated radio module offers to the line it hangs on and to those who torment it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from meterlab.modem import Modem
+from meterlab.scheduler import Scheduler
+
+BOOT_MS = 2_500  # from power or reset pin until the UART listens; the manuals say wait 3 s
+
+
+def _nowhere(_: bytes) -> None:
+    pass
+
+
+class Module(ABC):
+    """Bytes in by `feed`, bytes out by `output`; power, pins and faults beside them.
+
+    `deaf` while it boots or hangs: what arrives is lost and nothing is said.
+    """
+
+    modem: Modem
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        self.output: Callable[[bytes], None] = _nowhere
+        self.deaf = False
+        self._spell = 0  # number of the deafness; a later one outlives an earlier one's end
+
+    @abstractmethod
+    def feed(self, data: bytes) -> None:
+        """Bytes from the host."""
+
+    @abstractmethod
+    def _restart(self) -> None:
+        """Forget everything volatile, as at power-up."""
+
+    @property
+    def baud(self) -> int:
+        return 115_200
+
+    def emit(self, data: bytes) -> None:
+        if not self.deaf:
+            self.output(data)
+
+    def power_cycle(self) -> None:
+        """Power or the reset pin goes away and comes back."""
+        self._restart()
+        self._deafen(BOOT_MS)
+
+    def hang(self, duration_ms: int | None) -> None:
+        """Stop doing anything, for a while or (None) until the power is cycled."""
+        self._deafen(duration_ms)
+
+    @abstractmethod
+    def wake(self) -> None:
+        """The wake-up pin is pulled."""
+
+    def _deafen(self, duration_ms: int | None) -> None:
+        self.deaf = True
+        self._spell += 1
+        if duration_ms is not None:
+            self.scheduler.call_later(duration_ms, self._recover, self._spell)
+
+    def _recover(self, spell: int) -> None:
+        if spell == self._spell:
+            self.deaf = False
