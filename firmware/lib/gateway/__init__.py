@@ -10,18 +10,33 @@ _app = None  # the last run's: its readings, its status and its log
 
 
 def use(board):
-    """Work with this board from now on; main.py says which one it is."""
+    """Work with this board from now on."""
     global _board
     _board = board
 
 
-def board():
-    """The board in use. In the raw REPL main.py has not run: the board is the one of the settings."""
-    if _board is None:
-        import boards
+def pick():
+    """The board that the settings name: `board.type`."""
+    import boards
+    from gateway.settings import Settings
 
-        use(boards.pick())
+    return boards.pick(Settings(boards.nvs())["board.type"])
+
+
+def board():
+    """The board in use. A raw REPL has not run main.py, so it may have to be picked here."""
+    if _board is None:
+        use(pick())
     return _board
+
+
+def nvs():
+    """Where the settings are. They can be read and set without setting up a board's hardware."""
+    if _board:
+        return _board.nvs
+    import boards
+
+    return boards.nvs()
 
 
 def drop(*names):
@@ -46,7 +61,13 @@ def start(check=None):
     finally:
         _own()
     _app = App(board(), outbox)
-    return _app.run(check) if check else _app.run()
+    try:
+        return _app.run(check) if check else _app.run()
+    except Exception:
+        from gateway.led import PATTERNS
+
+        board().led(PATTERNS["fault"])
+        raise
 
 
 # A function of the prompt, loaded when it is called.

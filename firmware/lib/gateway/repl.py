@@ -51,7 +51,7 @@ def _help(topic=None):
 
 
 def _show(prefix=""):
-    settings = Settings(gateway.board().nvs)
+    settings = Settings(gateway.nvs())
     mine = settings.export(secrets=True)
     if prefix == "json":
         print(json.dumps(settings.export()))
@@ -94,7 +94,7 @@ def _example(key):
 
 # A value, a {key: value} of many, or only the key of a secret, which is then asked for.
 def _set(key, *value):
-    settings = Settings(gateway.board().nvs)
+    settings = Settings(gateway.nvs())
     if isinstance(key, dict):
         if value:
             view.usage("set")
@@ -143,7 +143,7 @@ def _status(form=""):
         view.status(app.status, print)
     else:
         print("The gateway has not run since the start. gateway.run() starts it.")
-        _remarks(Settings(gateway.board().nvs))
+        _remarks(Settings(gateway.nvs()))
 
 
 def _log():
