@@ -28,7 +28,11 @@ RESIDENT_BUDGET = 40 * KB
 
 # Modules that are imported when needed and dropped, or of which a board needs only one.
 # They do not count as resident; say why beside each.
-LAZY: dict[str, str] = {}
+LAZY: dict[str, str] = {
+    "gateway/repl": "loaded for one call at the Python prompt",
+    "gateway/secret": "loaded for one call at the Python prompt",
+    "gateway/view": "loaded for one word at the console or the prompt",
+}
 
 
 class BuildError(Exception):

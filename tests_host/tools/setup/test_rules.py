@@ -26,6 +26,7 @@ CLOCK = "firmware/lib/gateway/clock.py"
         (GATEWAY, "from typing import Any", "not for the board"),
         (GATEWAY, "def f():\n    import meterlab.meter", "not for the board"),
         (GATEWAY, "import boards", "gateway does not import boards"),
+        ("firmware/main.py", "import machine", "boards/hw.py only"),
         (CODEC, "from gateway import log", "echonet does not import gateway"),
         (PROTOCOL, "import echonet", "wisun does not import echonet"),
         (HARDWARE, "import gateway.clock", "boards does not import gateway"),
@@ -59,6 +60,8 @@ def test_a_breach_is_found(name: str, text: str, words: str) -> None:
         (GATEWAY, "from echonet import meter\nfrom wisun import Pan\nfrom . import log"),
         (GATEWAY, "a = 7 // 2\nb = int.from_bytes(b'', 'big')\nc = s.startswith('a')"),
         ("firmware/main.py", "import boards\nfrom gateway import app"),
+        ("firmware/boot.py", "import machine"),
+        ("firmware/lib/gateway/__init__.py", "def board():\n    import boards"),
     ],
 )
 def test_what_is_allowed_is_let_be(name: str, text: str) -> None:
