@@ -50,7 +50,7 @@ fuzz: setup ## Run the fuzz tests with FUZZ=1000000 inputs each
 	@$(BIN)/pytest -n $(JOBS) --timeout=0 -k fuzz --fuzz $(FUZZ) $(TESTS)
 
 clean: ## Remove all that make has made
-	rm -rf $(VENV) $(CACHE) build .hypothesis tools/shim/*.egg-info
+	rm -rf $(VENV) $(CACHE) build tools/shim/*.egg-info
 	find firmware tools tests_host -name __pycache__ -prune -exec rm -rf {} +
 
 lock: setup ## Bring the lock files up to date with pyproject.toml (the only target that asks for newer packages)

@@ -8,12 +8,15 @@ so that it is named in the summary.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from meterlab.runtimes import Runtime, RuntimeUnfit, find_runtimes
 from setup.build import compile_tree
@@ -131,7 +134,15 @@ def _stop(error: Exception) -> NoReturn:
     raise pytest.UsageError(str(error)) from error
 
 
+def _set_up_hypothesis() -> None:
+    """No deadline on a busy machine; in continuous integration the same examples every time."""
+    set_hypothesis_home_dir(ROOT / ".cache" / "hypothesis")
+    settings.register_profile("kenshin", deadline=None, derandomize="CI" in os.environ)
+    settings.load_profile("kenshin")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    _set_up_hypothesis()
     try:
         config.stash[RUNTIMES] = find_runtimes()
     except RuntimeUnfit as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from meterlab.runtimes import RuntimeUnfit, cached, probe
 from setup import apt, runtimes
 
+ROOT = Path(__file__).resolve().parents[3]
 RELEASE = "nextone"
 
 
@@ -131,6 +134,48 @@ def test_a_system_that_is_not_debian_is_told(monkeypatch: pytest.MonkeyPatch, ca
     assert not outcome.settled
     assert [line.split(":")[0] for line in outcome.troubles] == ["amd64", "i386"]
     assert "only on Debian" in outcome.troubles[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "settled"),
+    [(RuntimeUnfit("cannot execute: 32-bit"), True), (apt.AptError("no network"), False)],
+)
+def test_another_try_is_made_only_when_it_may_help(
+    monkeypatch: pytest.MonkeyPatch, cache: Path, error: Exception, settled: bool
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.delenv("MICROPYTHON", raising=False)
+    monkeypatch.setattr(runtimes, "on_path", lambda: None)
+    monkeypatch.setattr(runtimes, "fetch", fails)
+    monkeypatch.setattr(apt, "available", lambda: True)
+    monkeypatch.setattr(apt, "native_architecture", lambda: "amd64")
+    monkeypatch.setattr(apt, "candidate", lambda _: None)
+    monkeypatch.setattr(apt, "os_release", lambda: {"ID": "debian", "VERSION_CODENAME": "this"})
+    monkeypatch.setattr(apt, "mirror", lambda: apt.Mirror("copy:/nowhere", "this", "main"))
+    outcome = runtimes.ensure(cache)
+    assert outcome.settled is settled
+    assert outcome.troubles == [f"amd64: {error}", f"i386: {error}"]
+
+
+def test_a_machine_without_any_is_told_what_to_do(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tools" / "setup", tmp_path / "tools" / "setup")
+    (tmp_path / "tools" / "meterlab").mkdir()
+    shutil.copy(ROOT / "tools/meterlab/runtimes.py", tmp_path / "tools" / "meterlab")
+    stamp = tmp_path / "stamp"
+    done = subprocess.run(
+        [sys.executable, tmp_path / "tools/setup/runtimes.py", "--stamp", stamp],
+        env={"PATH": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1 and not stamp.exists()
+    assert "No MicroPython runtime could be had" in done.stderr
+    assert "MICROPYTHON=/path/to/micropython make setup" in done.stderr
+    assert "this machine has no apt" in done.stderr
 
 
 def test_the_system_package_is_taken_when_new_enough(monkeypatch: pytest.MonkeyPatch) -> None:
