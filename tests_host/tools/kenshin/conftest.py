@@ -1,0 +1,254 @@
+"""A server in memory on a real SQLite file, and a real server process on loopback."""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.testclient import TestClient
+
+import kenshin
+from kenshin.server import gateways
+from kenshin.server.app import create_app
+from kenshin.server.service import Limits, Service
+from kenshin.server.store import Store, database_url
+
+T0 = 1_795_392_000  # 2026-11-23 00:00 UTC, on a half-hour: "now" for the servers in memory
+LIMIT = 20.0  # seconds; the longest wait for anything in these tests
+
+
+def _row(
+    seq: Any,
+    kind: Any = "instant",
+    t: Any = T0,
+    quality: Any = "ntp",
+    power: Any = None,
+    current_r: Any = None,
+    current_t: Any = None,
+    normal: Any = None,
+    reverse: Any = None,
+    origin: Any = "get",
+) -> list[Any]:
+    return [seq, kind, t, quality, power, current_r, current_t, normal, reverse, origin]
+
+
+def _instant(seq: Any, t: int = T0, power: int | None = 500, **other: Any) -> list[Any]:
+    return _row(seq, "instant", t, power=power, **other)
+
+
+def _slot(
+    seq: Any, t: int = T0, normal: int | None = None, reverse: int | None = None, **other: Any
+) -> list[Any]:
+    return _row(seq, "half-hour", t, normal=normal, reverse=reverse, **{"origin": "inf", **other})
+
+
+@pytest.fixture(scope="session")
+def row() -> Callable[..., list[Any]]:
+    """Makes a row of the wire format: row(seq, kind, t, quality, power, ..., origin)."""
+    return _row
+
+
+@pytest.fixture(scope="session")
+def instant() -> Callable[..., list[Any]]:
+    """Makes an instant: instant(seq, t, power, **other fields)."""
+    return _instant
+
+
+@pytest.fixture(scope="session")
+def slot() -> Callable[..., list[Any]]:
+    """Makes a half-hour: slot(seq, t, normal, reverse, **other fields)."""
+    return _slot
+
+
+class Board:
+    """A gateway as the server sees it: a code, a token, and uploads."""
+
+    def __init__(self, client: httpx2.Client, code: str, token: str):
+        self.client = client
+        self.code = code
+        self.token = token
+
+    def post(self, body: Any, **headers: str) -> httpx2.Response:
+        """Post JSON, or bytes as they are."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.client.post(
+            "/api/v1/readings",
+            content=content,
+            headers={"Authorization": f"Bearer {self.token}", **headers},
+        )
+
+    def upload(self, *rows: list[Any], stream: int = 1, **more: Any) -> dict[str, Any]:
+        """Upload rows; the answer, which must be 200."""
+        answer = self.post({"v": 1, "stream": stream, "readings": list(rows), **more})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def detail(self) -> dict[str, Any]:
+        """What the server knows of this gateway."""
+        answer = self.client.get(f"/api/v1/gateways/{self.code}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def readings(self, **parameters: Any) -> list[dict[str, Any]]:
+        """All stored readings, page by page."""
+        path = f"/api/v1/gateways/{self.code}/readings"
+        answer = self.client.get(path, params={"from": "0", "limit": "500", **parameters})
+        found: list[dict[str, Any]] = []
+        while True:
+            assert answer.status_code == 200, answer.text
+            page = answer.json()
+            found += page["readings"]
+            if page["next"] is None:
+                return found
+            answer = self.client.get(page["next"])
+
+
+class Lab:
+    """A server in memory with a clock that stands still, and the boards that talk to it."""
+
+    def __init__(self, path: Path, limits: Limits):
+        self.now = T0
+        self.path = path
+        self.store = Store(database_url(str(path)), busy_ms=50)
+        self.service = Service(self.store, now=lambda: self.now, limits=limits)
+        self.app = create_app(self.service)
+        self.client = TestClient(self.app, raise_server_exceptions=False)
+
+    def board(self, name: str = "home") -> Board:
+        """A new gateway."""
+        with self.store.writing() as connection:
+            added = gateways.add(connection, name, self.now)
+        return Board(self.client, added.code, added.token)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    lab = Lab(tmp_path / "kenshin.db", Limits())
+    with lab.client:
+        yield lab
+
+
+@pytest.fixture
+def board(lab: Lab) -> Board:
+    return lab.board()
+
+
+class Running:
+    """A server process."""
+
+    def __init__(self, process: subprocess.Popen[str], first: str, errors: Path):
+        self.process = process
+        self.first = first
+        self.errors = errors
+        self.url = first.split()[2].rstrip("/")
+        self.client = httpx2.Client(base_url=self.url, timeout=LIMIT, trust_env=False)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.end(signal.SIGKILL)
+
+    def end(self, number: int = signal.SIGINT) -> int:
+        """Send a signal and wait for the end; the exit code."""
+        self.client.close()
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(LIMIT)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+
+def environment(db: Path) -> dict[str, str]:
+    """The environment for a `kenshin` command on the database `db`."""
+    tools = str(Path(kenshin.__file__).parent.parent)
+    return {**os.environ, "PYTHONPATH": tools, "KENSHIN_DB": str(db), "NO_COLOR": "1"}
+
+
+def command(*arguments: str) -> list[str]:
+    """A `kenshin` command line."""
+    return [sys.executable, "-m", "kenshin.cli", *arguments]
+
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    return tmp_path / "kenshin.db"
+
+
+@pytest.fixture
+def cli(db: Path) -> Cli:
+    """Run a `kenshin` command on the database of this test.
+
+    `env` = changes to the environment; None takes a variable away.
+    """
+
+    def run(
+        *arguments: str, env: dict[str, str | None] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        changed = {**environment(db), **(env or {})}
+        return subprocess.run(
+            command(*arguments),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            env={name: value for name, value in changed.items() if value is not None},
+        )
+
+    return run
+
+
+@pytest.fixture
+def start(db: Path, tmp_path: Path) -> Iterator[Start]:
+    """Start `kenshin server run` on a free port; ended with the test."""
+    started: list[Running] = []
+
+    def run(*arguments: str) -> Running:
+        errors = tmp_path / f"stderr-{len(started)}"
+        with errors.open("w") as file:
+            process = subprocess.Popen(
+                command("server", "run", "--port", "0", *arguments),
+                env=environment(db),
+                stdout=subprocess.PIPE,
+                stderr=file,
+                text=True,
+            )
+        assert process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            ready = selector.select(LIMIT)
+        first = process.stdout.readline() if ready else ""
+        if not first:
+            process.kill()
+            process.wait(LIMIT)
+            process.stdout.close()
+            pytest.fail(f"the server did not start: {errors.read_text()}")
+        running = Running(process, first, errors)
+        started.append(running)
+        return running
+
+    yield run
+    for running in started:
+        running.kill()
+
+
+@pytest.fixture
+def new_board(cli: Cli) -> Callable[[Running, str], Board]:
+    """Create a gateway by command, for a running server."""
+
+    def create(server: Running, name: str = "home") -> Board:
+        done = cli("server", "gateway", "add", name, "--json")
+        assert done.returncode == 0, done.stderr
+        added = json.loads(done.stdout)
+        return Board(server.client, added["code"], added["token"])
+
+    return create

@@ -1,0 +1,366 @@
+"""POST /api/v1/readings: who may, what is answered, what is kept."""
+
+import logging
+
+import pytest
+from sqlalchemy import insert, select
+
+from kenshin.server import gateways, ingest, problems, tokens
+from kenshin.server.schema import Conflict, Gateway, Received, Rejection, Token
+from kenshin.server.service import Limits
+
+T0 = 1_795_392_000
+
+
+def problem(answer, status, name):
+    """The problem details of an answer, which must be these."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    found = answer.json()
+    assert found["type"] == f"/problems/{name}"
+    assert found["status"] == status
+    assert found["title"] == problems.KINDS[name].title
+    return found
+
+
+# ---- the answer ----
+
+
+def test_an_upload_is_acknowledged_and_kept(lab, board, instant, slot):
+    answer = board.upload(instant(10, power=-450, current_r=-15), slot(11, normal=47_575_000))
+    assert answer == {
+        "v": 1,
+        "time": T0,
+        "ack": [[10, 11]],
+        "rejected": [],
+        "want": [],
+        "interval": None,
+    }
+    half_hour, now = board.readings()
+    assert (now["power"], now["current_r"], now["current_t"]) == (-450, -15, None)
+    assert (half_hour["normal"], half_hour["normal_kwh"]) == (47_575_000, "4757.5")
+    assert half_hour["reverse"] is None and half_hour["reverse_kwh"] is None
+    assert half_hour["origins"] == ["inf"]
+    assert half_hour["time"] == "2026-11-23T09:00:00+09:00"
+
+
+def test_a_wrong_reading_is_rejected_and_does_not_hold_up_the_others(board, instant, caplog):
+    answer = board.upload(instant(1), instant(2, t=T0 + 30, power=1.5), instant(3, t=T0 + 60))
+    assert answer["ack"] == [[1, 1], [3, 3]]
+    assert answer["rejected"] == [[2, "power: must be a valid integer"]]
+    assert [reading["t"] for reading in board.readings()] == [T0, T0 + 60]
+    detail = board.detail()
+    assert (detail["stored"], detail["rejected"]) == (2, 1)
+    assert detail["rejections"] == [
+        {
+            "stream": 1,
+            "seq": 2,
+            "why": "power: must be a valid integer",
+            "row": f'[2,"instant",{T0 + 30},"ntp",1.5,null,null,null,null,"get"]',
+            "received": T0,
+        }
+    ]
+    assert f"{board.code}: 1 readings rejected, such as 2: power" in caplog.text
+
+
+def test_energies_beyond_32_and_53_bits_come_back_exactly(board, slot):
+    huge = 2**63 - 1
+    board.upload(slot(1, normal=huge, reverse=2**53 + 1))
+    (reading,) = board.readings()
+    assert (reading["normal"], reading["reverse"]) == (huge, 2**53 + 1)
+    assert reading["normal_kwh"] == "922337203685477.5807"
+    assert board.detail()["newest"]["normal"]["text"] == "922337203685477.5807"
+
+
+def test_a_heartbeat_without_readings_keeps_the_status(lab, board):
+    assert board.upload(status={"word": "radio", "code": "too-far"})["ack"] == []
+    lab.now += 60
+    board.upload()
+    detail = board.detail()
+    assert detail["status"] == {"word": "radio", "code": "too-far"}
+    assert (detail["status_t"], detail["last_seen"]) == (T0, T0 + 60)
+    board.upload(status={"word": None})
+    assert board.detail()["status"] == {"word": None}
+
+
+def test_a_wrong_status_never_stops_readings(board, instant, caplog):
+    answer = board.upload(instant(1), status={"rssi": "near", "fw": "0.1.0"})
+    assert answer["ack"] == [[1, 1]]
+    assert board.detail()["status"] == {"fw": "0.1.0"}
+    assert "status ignored: rssi" in caplog.text
+
+
+def test_a_long_answer_still_ends(board, row):
+    # As a board does it: what was neither acknowledged nor rejected is sent again.
+    waiting = {n: row(n, "nonsense" if n % 2 else "instant", T0 - n) for n in range(1000)}
+    for _ in range(50):
+        answer = board.post({"v": 1, "stream": 1, "readings": list(waiting.values())})
+        assert len(answer.content) <= 4096
+        for first, last in answer.json()["ack"]:
+            for seq in range(first, last + 1):
+                del waiting[seq]
+        for seq, _ in answer.json()["rejected"]:
+            del waiting[seq]
+        if not waiting:
+            break
+    assert not waiting
+    detail = board.detail()
+    assert (detail["stored"], detail["rejected"]) == (500, 500)
+
+
+# ---- conflicts and merging ----
+
+
+def test_normal_and_reverse_of_a_slot_become_one_row(board, slot):
+    board.upload(slot(1, normal=100, origin="E2"))
+    board.upload(slot(2, reverse=7, origin="E4", quality="meter"))
+    (reading,) = board.readings()
+    assert (reading["normal"], reading["reverse"]) == (100, 7)
+    assert reading["origins"] == ["E2", "E4"]
+    assert reading["conflicts"] == []
+
+
+def test_a_different_value_is_kept_beside_and_shown(lab, board, slot):
+    board.upload(slot(1, normal=100))
+    board.upload(slot(2, normal=101, reverse=5, origin="E2"))
+    board.upload(slot(3, normal=101, origin="EC"))  # the same disagreement again: nothing
+    board.upload(slot(4, normal=100, origin="EC"))
+    (reading,) = board.readings()
+    assert (reading["normal"], reading["reverse"]) == (100, 5)
+    assert reading["conflicts"] == [
+        {"field": "normal", "value": 101, "quality": "ntp", "origin": "E2"}
+    ]
+    detail = board.detail()
+    assert (detail["stored"], detail["conflicts"]) == (1, 1)
+    with lab.store.reading() as connection:
+        assert len(connection.execute(select(Conflict.value)).all()) == 1
+
+
+def test_two_reports_of_one_moment_in_one_upload_merge_too(board, slot, instant):
+    board.upload(
+        slot(1, normal=100),
+        slot(2, reverse=7),
+        slot(3, normal=99),
+        instant(4, power=1),
+        instant(5, power=None, normal=3),
+        instant(6, power=2),
+    )
+    half_hour, now = board.readings()
+    assert (half_hour["normal"], half_hour["reverse"]) == (100, 7)
+    assert [c["value"] for c in half_hour["conflicts"]] == [99]
+    assert (now["power"], now["normal"]) == (1, 3)
+    assert [c["value"] for c in now["conflicts"]] == [2]
+
+
+def test_kinds_do_not_mix(board, slot, row):
+    board.upload(slot(1, normal=100), row(2, "instant", normal=200), row(3, "minute", normal=300))
+    assert {r["kind"]: r["normal"] for r in board.readings()} == {
+        "half-hour": 100,
+        "instant": 200,
+        "minute": 300,
+    }
+
+
+# ---- sequence numbers ----
+
+
+def test_received_numbers_are_kept_as_ranges_not_one_by_one(lab, board, instant):
+    for start in (0, 200, 100, 300):
+        board.upload(*[instant(n, t=T0 - n) for n in range(start, start + 100)])
+    with lab.store.reading() as connection:
+        rows = connection.execute(select(Received.first, Received.last)).all()
+    assert [tuple(row) for row in rows] == [(0, 399)]
+    assert board.detail()["streams"] == [{"stream": 1, "received": [[0, 399]]}]
+
+
+def test_another_stream_has_its_own_numbers(board, instant):
+    board.upload(instant(1), stream=1)
+    assert board.upload(instant(1, t=T0 + 30), stream=2**32 - 1)["ack"] == [[1, 1]]
+    assert len(board.readings()) == 2
+
+
+def test_old_ranges_are_forgotten_and_sending_again_is_still_harmless(
+    lab, board, instant, monkeypatch
+):
+    monkeypatch.setattr(
+        ingest,
+        "_OLDEST_SPAN_KEPT",
+        ingest._OLDEST_SPAN_KEPT.offset(9),  # pyright: ignore
+    )
+    holes = [instant(n, t=T0 - n) for n in range(0, 100, 2)]
+    board.upload(*holes)
+    (stream,) = board.detail()["streams"]
+    assert stream["received"] == [[n, n] for n in range(80, 100, 2)]
+    assert board.upload(*holes)["ack"] == [[n, n] for n in range(0, 100, 2)]
+    assert len(board.readings()) == 50
+    assert board.detail()["conflicts"] == 0
+
+
+def test_a_rejected_number_is_counted_once_and_may_become_right(lab, board, instant):
+    lab.now = T0 - 10 * 86_400  # our own clock is behind
+    for _ in range(3):
+        assert board.upload(instant(1))["rejected"] == [[1, "t: lies in the future"]]
+    assert board.detail()["rejected"] == 1
+    lab.now = T0
+    assert board.upload(instant(1))["ack"] == [[1, 1]]
+    assert board.detail()["rejections"] == []
+    assert len(board.readings()) == 1
+
+
+def test_only_the_newest_rejected_readings_are_kept(lab, board, row, monkeypatch):
+    monkeypatch.setattr(ingest, "MOST_REJECTIONS", 5)
+    for n in range(4):
+        lab.now += 1
+        board.upload(*[row(10 * n + k, "nonsense") for k in range(4)])
+    with lab.store.reading() as connection:
+        kept = connection.execute(select(Rejection.seq).order_by(Rejection.seq)).scalars().all()
+    assert kept == [23, 30, 31, 32, 33]
+    assert board.detail()["rejected"] == 16
+
+
+# ---- who may ----
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer ", "Basic aG9tZTpob21l", "Bearer " + "x" * 300]
+)
+def test_without_a_token_nothing_is_taken(board, header):
+    headers = {} if header is None else {"Authorization": header}
+    answer = board.client.post("/api/v1/readings", content=b"{}", headers=headers)
+    problem(answer, 401, "no-token")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("change", [lambda t: t[:-1], lambda t: t + "A", lambda t: t.swapcase()])
+def test_a_token_that_is_nearly_right_is_wrong(board, instant, change):
+    board.token = change(board.token)
+    problem(board.post({"v": 1, "stream": 1, "readings": [instant(1)]}), 401, "wrong-token")
+    assert board.readings() == []
+
+
+def test_the_scheme_may_be_written_in_any_case(board):
+    answer = board.post(b'{"v":1,"stream":1,"readings":[]}', Authorization=f"bearer {board.token}")
+    assert answer.status_code == 200
+
+
+def test_an_expired_token_is_refused_and_told_apart(lab, board):
+    with lab.store.writing() as connection:
+        ours = connection.scalar(select(Gateway.id).where(Gateway.code == board.code))
+        token = tokens.new_token()
+        connection.execute(
+            insert(Token).values(
+                sha256=tokens.sha256(token), gateway_id=ours, created=T0, expires=T0 + 100
+            )
+        )
+    body = {"v": 1, "stream": 1, "readings": []}
+    old = board.post(body, Authorization=f"Bearer {token}")
+    assert old.status_code == 200  # rotation: both work for a while
+    lab.now = T0 + 100
+    problem(board.post(body, Authorization=f"Bearer {token}"), 403, "token-expired")
+    assert board.post(body).status_code == 200
+
+
+def test_a_gateway_writes_only_to_itself(lab, instant):
+    ours, theirs = lab.board("ours"), lab.board("theirs")
+    ours.upload(instant(1))
+    assert len(ours.readings()) == 1
+    assert theirs.readings() == []
+    assert theirs.detail()["last_seen"] is None
+    assert theirs.upload(instant(1, power=7))["ack"] == [[1, 1]]
+    assert [r["power"] for r in ours.readings()] == [500]
+
+
+def test_tokens_are_256_random_bits_stored_as_their_hash(lab):
+    found = {tokens.new_token() for _ in range(100)}
+    assert len(found) == 100
+    assert all(len(token) == 43 for token in found)  # 43 * 6 bits hold 256
+    board = lab.board()
+    with lab.store.reading() as connection:
+        (stored,) = connection.execute(select(Token.sha256)).scalars()
+    assert stored == tokens.sha256(board.token)
+    assert board.token.encode() not in lab.path.read_bytes()
+    wal = lab.path.with_name(lab.path.name + "-wal")
+    assert board.token.encode() not in wal.read_bytes()
+
+
+def test_service_codes_have_the_services_form(lab):
+    for n in range(50):
+        code = lab.board(f"home {n}").code
+        assert len(code) == 11
+        assert code.startswith("psw")
+        assert set(code[3:]) <= set(tokens.ALPHABET)
+    assert not set(tokens.ALPHABET) & set("il1o0")
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 61, "two\nlines", "bell\a"])
+def test_a_gateways_name_can_be_printed(lab, name):
+    with pytest.raises(gateways.GatewayError), lab.store.writing() as connection:
+        gateways.add(connection, name, T0)
+
+
+def test_no_token_is_ever_logged(lab, board, instant, caplog):
+    caplog.set_level(logging.DEBUG)
+    board.upload(instant(1), instant(2, power="x"), status={"rssi": "near"})
+    board.post(b"{")
+    board.post(b"{}")
+    board.post(b"x" * (Limits().body + 1))
+    board.post({}, Authorization=f"Basic {board.token}")
+    board.post({}, Authorization=f"Bearer x{board.token}")
+    with lab.store.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE tokens")
+    problem(board.post({"v": 1, "stream": 1, "readings": []}), 500, "broken")
+    assert caplog.text
+    assert board.token not in caplog.text
+    assert tokens.sha256(board.token) not in caplog.text
+
+
+# ---- what is not an upload ----
+
+
+def test_a_body_that_is_not_json_is_a_problem(board):
+    found = problem(board.post(b"<html>"), 400, "not-json")
+    assert "column 1" in found["detail"]
+
+
+def test_a_wrong_envelope_is_a_problem_that_points_at_it(board):
+    found = problem(board.post({"v": 1, "stream": -1, "readings": [], "x": 1}), 422, "invalid")
+    assert found["errors"] == [{"where": "/stream", "why": "must be greater than or equal to 0"}]
+    assert board.detail()["last_seen"] is None
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000])
+def test_a_body_beyond_the_limit_is_refused_before_it_is_looked_at(board, size):
+    limit = Limits().body
+    fitting = b'{"v":1,"stream":1,"readings":[]}'
+    assert board.post(fitting.ljust(limit)).status_code == 200
+    problem(board.post(b"[" * (limit + 1 + size)), 413, "too-large")
+
+
+def test_a_body_without_a_length_is_bounded_too(board):
+    def chunks(count):
+        for _ in range(count):
+            yield b" " * 65536
+
+    headers = {"Authorization": f"Bearer {board.token}"}
+    for count, status, name in ((3, 400, "not-json"), (5, 413, "too-large")):
+        answer = board.client.post("/api/v1/readings", content=chunks(count), headers=headers)
+        problem(answer, status, name)
+
+
+def test_a_compressed_body_is_refused(board):
+    answer = board.post(b"\x1f\x8b", **{"Content-Encoding": "gzip"})
+    problem(answer, 415, "encoding")
+
+
+def test_other_methods_and_paths_are_problems_too(board):
+    answer = board.client.get("/api/v1/readings")
+    assert (answer.status_code, answer.json()["title"]) == (405, "Method Not Allowed")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["allow"] == "POST"
+    problem(board.client.get("/api/v1/nothing"), 404, "not-found")
+
+
+@pytest.mark.parametrize("name", sorted(problems.KINDS))
+def test_the_type_of_a_problem_leads_to_its_meaning(board, name):
+    answer = board.client.get(f"/problems/{name}")
+    assert answer.text == f"{problems.KINDS[name].status} {problems.KINDS[name].title}.\n"

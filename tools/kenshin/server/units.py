@@ -1,0 +1,54 @@
+"""Integers as people read them: kWh, amperes, times. No float touches a value."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+JST = timezone(timedelta(hours=9), "JST")
+
+# Seconds since 1970 that datetime can show: the years 1 to 9999.
+TIME_MIN, TIME_MAX = -62_135_596_800, 253_402_300_799 - 9 * 3600
+
+
+def decimal(value: int, places: int) -> str:
+    """`value` / 10**`places`, exact, without needless zeros: (123450, 4) -> "12.345"."""
+    whole, part = divmod(abs(value), 10**places)
+    digits = f"{part:0{places}d}".rstrip("0")
+    sign = "-" if value < 0 else ""
+    return f"{sign}{whole}.{digits}" if digits else f"{sign}{whole}"
+
+
+def kwh(energy: int | None) -> str | None:
+    """Energy in 0.1 Wh as kWh, exact."""
+    return None if energy is None else decimal(energy, 4)
+
+
+def rfc3339(t: int) -> str:
+    """UTC seconds as RFC 3339 in Japanese time: the meters' own time zone."""
+    return datetime.fromtimestamp(t, JST).isoformat()
+
+
+def parse_time(text: str) -> int:
+    """UTC seconds from epoch seconds or RFC 3339 with an offset.
+
+    Raises ValueError, with what to write instead, for anything else.
+    """
+    text = text.strip()
+    digits = text.removeprefix("-")
+    if digits.isascii() and digits.isdecimal():
+        if len(digits) > 12 or not TIME_MIN <= int(text) <= TIME_MAX:
+            raise ValueError("seconds since 1970 expected; this is outside the years 1 to 9999")
+        return int(text)
+    # An unescaped "+" in a query string arrives as a space.
+    if len(text) > 6 and text[-6] == " ":
+        text = text[:-6] + "+" + text[-5:]
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            "seconds since 1970 or RFC 3339 expected, such as 2026-11-20T08:30:00+09:00"
+        ) from None
+    if moment.tzinfo is None:
+        raise ValueError("the offset is missing: write +09:00 or Z after the time")
+    seconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
+    if not TIME_MIN <= seconds <= TIME_MAX:
+        raise ValueError("the time is outside the years 1 to 9999")
+    return seconds

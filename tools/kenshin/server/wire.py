@@ -1,0 +1,286 @@
+"""Wire format version 1: what a gateway uploads and what it is answered.
+
+    POST /api/v1/readings
+    {"v":1, "stream":S, "readings":[[seq,kind,t,quality,W,R,T,normal,reverse,origin],...],
+     "status":{...}}
+
+The envelope must be right as a whole, or nothing is taken (`Malformed`). Each reading is checked
+by itself: one that is wrong is rejected with its reason and the others are stored. A wrong field
+of the status is left out; a status never stops readings.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NamedTuple, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails, from_json, to_json
+
+from kenshin.server.ranges import Span
+from kenshin.server.slots import Slot, Values
+
+MOST_READINGS = 2000
+SEQ_MAX = 2**53 - 1
+STREAM_MAX = 2**32 - 1
+ENERGY_MAX = 2**63 - 1
+T_MIN = 1_420_070_400  # 2015-01-01: before it there was hardly a meter with a B route
+T_AHEAD = 86_400  # how far a gateway's clock may be ahead of ours, in seconds
+REPLY_MAX = 4096  # bytes; the most a board reads of an answer
+
+
+class Malformed(ValueError):
+    """The upload as a whole is wrong; nothing of it is taken.
+
+    `errors` = [{"where": JSON pointer, "why": text}, ...], at least one.
+    """
+
+    def __init__(self, errors: list[dict[str, str]]):
+        super().__init__(errors[0]["why"])
+        self.errors = errors
+
+
+class NotJson(ValueError):
+    """The body is not JSON at all."""
+
+
+def _strict(**limits: Any) -> Any:
+    return Field(strict=True, **limits)
+
+
+# E7 and E8 hold "not measured", overflow and underflow in the values just outside these limits;
+# a gateway sends null for them.
+Seq = Annotated[int, _strict(ge=0, le=SEQ_MAX, title="seq")]
+Kind = Annotated[Literal["instant", "half-hour", "minute"], Field(title="kind")]
+Time = Annotated[int, _strict(ge=T_MIN, title="t", description="UTC, seconds since 1970")]
+Quality = Annotated[Literal["ntp", "meter", "server"], Field(title="quality")]
+Power = Annotated[
+    int, _strict(ge=-(2**31) + 1, le=2**31 - 3, title="power", description="W; negative = export")
+]
+Current = Annotated[int, _strict(ge=-32767, le=32765, title="current", description="0.1 A")]
+Energy = Annotated[
+    int, _strict(ge=0, le=ENERGY_MAX, title="energy", description="cumulative, 0.1 Wh")
+]
+Origin = Annotated[Literal["get", "inf", "E2", "E4", "EC", "D0", "EE"], Field(title="origin")]
+
+ReadingRow = tuple[
+    Seq,
+    Kind,
+    Time,
+    Quality,
+    Power | None,
+    Current | None,
+    Current | None,
+    Energy | None,
+    Energy | None,
+    Origin,
+]
+COLUMNS = (
+    "seq",
+    "kind",
+    "t",
+    "quality",
+    "power",
+    "current_r",
+    "current_t",
+    "normal",
+    "reverse",
+    "origin",
+)
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be printable")
+    return text
+
+
+def _version(v: int) -> int:
+    if v != 1:
+        raise ValueError("this server speaks version 1")
+    return v
+
+
+Text = Annotated[str, StringConstraints(strict=True, max_length=500), AfterValidator(_printable)]
+Count = Annotated[int, _strict(ge=0, le=2**53)]
+Dbm = Annotated[int, _strict(ge=-200, le=50, description="dBm")]
+Counter = Annotated[int, _strict(ge=-(2**53), le=2**53)]
+Name = Annotated[str, StringConstraints(max_length=40), AfterValidator(_printable)]
+
+
+class MeterIdentity(BaseModel):
+    """What the meter says of itself."""
+
+    maker: Text | None = None
+    serial: Text | None = None
+    release: Text | None = None
+    coefficient: Count | None = None
+    unit: Count | None = Field(None, description="the code of EPC E1")
+    digits: Count | None = None
+
+
+class GatewayStatus(BaseModel):
+    """The state of a gateway. Every field may be missing; others are ignored."""
+
+    word: Literal["config", "radio", "meter", "network", "server"] | None = None
+    code: Text | None = None
+    detail: Text | None = None
+    fw: Text | None = None
+    board: Text | None = None
+    uptime: Count | None = Field(None, description="s")
+    rssi: Dbm | None = None
+    rssi_age: Count | None = Field(None, description="s since the radio module's last contact")
+    module: Text | None = None
+    net_rssi: Dbm | None = None
+    queue: Count | None = Field(None, description="readings that wait for upload")
+    counters: Annotated[dict[Name, Counter], Field(max_length=100)] | None = None
+    meter: MeterIdentity | None = None
+    reset: Text | None = None
+
+
+class _Envelope(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    v: Annotated[int, Field(strict=True), AfterValidator(_version)]
+    stream: Annotated[int, _strict(ge=0, le=STREAM_MAX)]
+    readings: Annotated[list[Any], Field(max_length=MOST_READINGS)]
+    status: dict[str, Any] | None = None
+
+
+class Upload(BaseModel):
+    """The body of an upload, as documented (JSON Schema)."""
+
+    v: Literal[1]
+    stream: Annotated[int, Field(ge=0, le=STREAM_MAX)]
+    readings: Annotated[list[ReadingRow], Field(max_length=MOST_READINGS)]
+    status: GatewayStatus | None = None
+
+
+class Receipt(BaseModel):
+    """The answer to an upload, given only after what it acknowledges is safe on the disk."""
+
+    v: Literal[1] = 1
+    time: int = Field(description="the server's clock, UTC seconds")
+    ack: list[Span] = Field(description="sequence numbers of this upload that are stored")
+    rejected: list[tuple[int, str]] = Field(description="sequence number and reason")
+    want: list[str] = Field(
+        default=[], description="days (JST, YYYY-MM-DD) whose history is wished for"
+    )
+    interval: int | None = Field(default=None, description="seconds wished between uploads")
+
+
+class Row(NamedTuple):
+    """A reading that passed the checks."""
+
+    kind: str
+    t: int
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """An upload whose envelope is right; the readings are not checked yet."""
+
+    stream: int
+    rows: dict[int, list[Any]]  # by sequence number
+    status: dict[str, Any] | None
+    status_faults: tuple[str, ...]  # names of fields left out
+
+
+_ROW: TypeAdapter[tuple[Any, ...]] = TypeAdapter(ReadingRow)
+
+
+def parse(body: bytes) -> Batch:
+    """The upload in `body`. Raises NotJson or Malformed."""
+    try:
+        document = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise NotJson(str(error)) from None
+    try:
+        envelope = _Envelope.model_validate(document)
+    except ValidationError as error:
+        raise Malformed([_where(detail) for detail in error.errors()[:10]]) from None
+    rows: dict[int, list[Any]] = {}
+    for index, item in enumerate(envelope.readings):
+        row = cast(list[Any], item) if isinstance(item, list) else []
+        seq: object = row[0] if row else None
+        if type(seq) is not int or not 0 <= seq <= SEQ_MAX:
+            # Without its number it can be neither acknowledged nor rejected.
+            raise Malformed(
+                [{"where": f"/readings/{index}", "why": "does not begin with a sequence number"}]
+            )
+        if rows.setdefault(seq, row) != row:
+            raise Malformed(
+                [{"where": f"/readings/{index}", "why": f"another reading has number {seq}"}]
+            )
+    status, faults = _clean(envelope.status)
+    return Batch(envelope.stream, rows, status, faults)
+
+
+def check(row: list[Any], now: int) -> Row | str:
+    """The reading in `row`, or why it is rejected."""
+    if len(row) != len(COLUMNS):
+        return f"has {len(row)} fields instead of {len(COLUMNS)}"
+    try:
+        _, kind, t, quality, *values, origin = _ROW.validate_python(row)
+    except ValidationError as error:
+        detail = error.errors(include_url=False, include_input=False)[0]
+        return f"{COLUMNS[cast(int, detail['loc'][0])]}: {_reason(detail)}"
+    if t > now + T_AHEAD:
+        return "t: lies in the future"
+    if kind == "half-hour" and t % 1800:
+        return "t: not on a half-hour"
+    if kind != "instant" and any(value is not None for value in values[:3]):
+        return f"power, current: not part of {kind}"
+    return Row(kind, t, Slot(Values(*values), quality, (origin,)))
+
+
+def receipt(time: int, ack: list[Span], rejected: list[tuple[int, str]]) -> bytes:
+    """The answer as JSON of at most REPLY_MAX bytes.
+
+    What does not fit is left out: the gateway sends those readings again, and the answer to that
+    has room, because what was acknowledged or rejected is not sent again.
+    """
+    room = (REPLY_MAX - 256) // 2
+    answer = Receipt(time=time, ack=_fitting(ack, room), rejected=_fitting(rejected, room))
+    return answer.model_dump_json().encode()
+
+
+def _fitting(items: list[Any], room: int) -> list[Any]:
+    kept: list[Any] = []
+    for item in items:
+        room -= len(to_json(item)) + 1
+        if room < 0:
+            break
+        kept.append(item)
+    return kept
+
+
+def _clean(status: dict[str, Any] | None) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    if status is None:
+        return None, ()
+    known = {name: status[name] for name in GatewayStatus.model_fields if name in status}
+    faults: set[str] = set()
+    try:
+        clean = GatewayStatus.model_validate(known)
+    except ValidationError as error:
+        faults = {str(detail["loc"][0]) for detail in error.errors()}
+        clean = GatewayStatus.model_validate(
+            {name: value for name, value in known.items() if name not in faults}
+        )
+    return clean.model_dump(exclude_unset=True), tuple(sorted(faults))
+
+
+def _where(detail: ErrorDetails) -> dict[str, str]:
+    pointer = "".join(f"/{part}" for part in detail["loc"])
+    return {"where": pointer or "/", "why": _reason(detail)}
+
+
+def _reason(detail: ErrorDetails) -> str:
+    return detail["msg"].replace("Input should", "must", 1).removeprefix("Value error, ")
