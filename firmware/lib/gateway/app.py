@@ -15,45 +15,59 @@ from gateway.settings import Settings
 from gateway.status import Status
 from gateway.store import Store
 from gateway.supervisor import Supervisor, cancel
+from gateway.timekeeper import TimeKeeper
 from gateway.uplink import Uplink
 from micropython import const
 
 _REPL_WDT_MS = const(3_600_000)  # the watchdog cannot be stopped, only stretched
-_CAPACITY = const(600)  # readings kept in RAM: five hours of polls at 30 s
+_CAPACITY = const(400)  # readings kept in RAM: three hours of polls at 30 s
+_CHECK_MS = const(120_000)
 
 
 class App:
     """One run of the gateway on `board`, from start to Ctrl-C.
 
-    `outbox` is that of an earlier run in the same boot, so that stopping and starting loses nothing.
+    `outbox` is that of an earlier run since the board's start, so that stopping and starting again
+    loses nothing. `clock`, `post`, `reader` and `write` stand in for the board's own in tests.
     """
 
-    def __init__(self, board, outbox=None):
+    def __init__(self, board, outbox=None, clock=None, post=None, reader=None, write=None):
         self.board = board
-        self.clock = clock = Clock(board)
+        # An outbox with readings of unknown time must keep the clock these were taken by.
+        self.clock = clock = clock or (outbox.clock if outbox else Clock(board))
         self.store = store = Store(board.nvs)
         self.log = log = Log(clock)
         self.settings = settings = Settings(board.nvs, log)
         log.secrets = settings.secrets
         self.status = status = Status(board, clock, log)
-        self.outbox = outbox or Outbox(clock, store, _CAPACITY)
-        self.air = asyncio.Lock()
-        self.network = Network(board, settings, clock, status, log)
-        self.meter = Meter(settings, clock, self.outbox, status, log)
+        self.outbox = outbox = outbox or Outbox(clock, store, _CAPACITY)
+        clock.on_set = [self._fix]
+        self.air = air = asyncio.Lock()
+        self.network = network = Network(board, settings, clock, status, log)
+        self.meter = meter = Meter(settings, clock, outbox, status, log)
         self.driver = driver = self._driver()
-        self.exchange = Exchange(
-            driver, clock, log, status, self.air, self.meter.notice, self.meter.late
+        self.exchange = exchange = Exchange(
+            driver, clock, log, status, air, meter.notice, meter.late
         )
-        self.meter.exchange = self.exchange
-        self.supervisor = Supervisor(board, clock, log, status)
-        self.link = Link(driver, board, settings, store, clock, log, status)
+        meter.exchange = exchange
+        self.supervisor = sup = Supervisor(board, clock, log, status)
+        self.link = link = Link(driver, board, settings, store, clock, log, status)
         self.session = Session(
-            settings, clock, status, log, driver, self.link, self.meter, self.exchange, self.supervisor
+            settings, clock, status, log, driver, link, meter, exchange, sup
         )
         self.uplink = Uplink(
-            settings, clock, self.outbox, status, self.network, self.air, log, board
+            settings, clock, outbox, status, network, air, log, board, post
         )
-        self.console = Console(self)
+        status.attach("outbox", outbox.snapshot)
+        status.attach("network", network.snapshot)
+        sup.add("radio", self._radio)
+        sup.add("meter", self.session.run)
+        sup.add("network", network.run)
+        sup.add("time", TimeKeeper(settings, clock, network, air, log).run)
+        sup.add("uplink", self.uplink.run)
+        sup.add("console", Console(self, reader, write).run)
+        if store.damage:
+            log.error("%s", store.damage)
 
     # The driver for the module at hand; the other protocol's code is never loaded.
     def _driver(self):
@@ -67,38 +81,53 @@ class App:
     def _event(self, name, value):
         self.session.event(name, value)
 
+    def _fix(self):
+        self.outbox.fix(self.clock.utc_at(0))
+
     async def _radio(self, beat):
-        beat(None)  # it waits for the module, which may have nothing to say
+        beat(None)  # the module may have nothing to say for hours
         await self.driver.run()
 
     # Until cancelled.
-    async def _main(self):
-        sup = self.supervisor
-        sup.add("radio", self._radio)
-        sup.add("meter", self.session.run)
-        sup.add("network", self.network.run)
-        sup.add("uplink", self.uplink.run)
-        sup.add("console", self.console.run)
-        missing = self.settings.missing()
+    async def serve(self):
+        settings = self.settings
+        missing = settings.missing()
+        wrong = settings.problems()
         if missing:
             self.status.problem("config", "missing-settings", "not set: " + ", ".join(missing))
-        await sup.run()
+        elif wrong:
+            self.status.problem("config", "wrong-settings", wrong[0][1])
+        await self.supervisor.run()
 
-    async def _leave(self):
+    # Until the check's result.
+    async def _checked(self, what):
+        main = asyncio.create_task(self.serve())
+        try:
+            return await self.clock.wait_for(self.check(what), _CHECK_MS)
+        except asyncio.TimeoutError:
+            return {"check": what, "ok": False, "problem": "no result in two minutes"}
+        finally:
+            await cancel(main)
+
+    async def leave(self):
+        """End every task and wait for it."""
         await self.supervisor.stop()
         self.status.set_phase("stopped")
 
-    def run(self):
-        """Run until Ctrl-C or the console's `stop`; then every task has ended and the REPL is free."""
+    def run(self, check=None):
+        """Run until Ctrl-C or the console's `stop`; then every task has ended and the REPL is free.
+
+        With `check` only until that has its result, which is returned; None when stopped before.
+        """
         loop = asyncio.new_event_loop()
-        main = loop.create_task(self._main())
+        main = loop.create_task(self._checked(check) if check else self.serve())
         self.stop = main.cancel
         try:
-            loop.run_until_complete(main)
+            return loop.run_until_complete(main)
         except (KeyboardInterrupt, asyncio.CancelledError):
-            pass  # both are the owner's wish
+            return None  # both are the owner's wish
         finally:
-            # Ctrl-C leaves the other tasks where they were: end them properly in the same loop.
+            # Ctrl-C leaves the tasks where they were: they end in the same loop, and properly.
             loop.run_until_complete(self._end(main))
             asyncio.new_event_loop()
             if self.supervisor.armed:
@@ -107,10 +136,13 @@ class App:
 
     async def _end(self, main):
         await cancel(main)
-        await self._leave()
+        await self.leave()
 
     async def check(self, what):
-        """`what`: "network", "server" or "radio". -> dict with "ok", and "problem" in plain words."""
-        from gateway import checks
+        """`what`: "network", "server" or "radio". -> {"check", "ok", "problem" in words, facts}."""
+        from gateway import checks, drop
 
-        return await checks.run(self, what)
+        try:
+            return await checks.run(self, what)
+        finally:
+            drop("checks")

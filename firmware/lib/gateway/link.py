@@ -91,6 +91,7 @@ class Link:
         try:
             await self.driver.join(pan, _JOIN_MS)
         except JoinRefused:
+            self.ready = False  # perhaps the module has lost its credentials: hand them over again
             self.refused += 1
             self.status.count("join.refused")
             self._judge_refusal(pan)

@@ -36,6 +36,8 @@ class Session:
     # Link events, from the driver's reading task.
     def event(self, name, value):
         self.status.event(name, value)
+        if name == "reboot":
+            self.link.ready = False  # the module has forgotten the credentials
         if not self.driver.joined:
             self._wake.set()
 
