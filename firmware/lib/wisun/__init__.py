@@ -1,0 +1,61 @@
+"""Wi-SUN radio modules for the B route: what every driver shares, whatever its module speaks.
+
+A driver takes a UART (`async readinto(mv)`, `async write(buf)`), a clock (`ms()`,
+`async sleep_ms(n)`, `async wait_for(awaitable, ms)`), a log, and two callbacks, which are called
+from inside its `run()`:
+
+    on_datagram(payload, mac, secured, rssi)   payload: memoryview, valid only during the call
+                                               mac: the sender's, 8 bytes; rssi: dBm or None
+    on_event(name, value)
+
+Events: beacon, joined, join-failed, peer-closed, ended, end-timeout, expired (the module renews
+the session), lost (which did not succeed in time), limited, unlimited (the hourly transmit
+budget), sent (0 acknowledged by radio, 1 failed, 2 waits for a neighbour solicitation), garbage
+(bytes dropped), reboot (the module forgot everything: probe and configure it again).
+"""
+
+from collections import namedtuple
+
+# channel: as in register S2, 0x21 to 0x3C; mac: 8 bytes; rssi: dBm or None; pair_id: text or None
+Pan = namedtuple("Pan", ("channel", "pan_id", "mac", "rssi", "pair_id"))
+
+# protocol: "skstack" or "j11"; edition: "single" or "dual"; firmware, app: versions, text or None;
+# hex_data: whether datagrams come as hexadecimal digits
+Info = namedtuple("Info", ("protocol", "edition", "firmware", "app", "hex_data"))
+
+
+class RadioError(Exception):
+    """The radio module, or the link to the meter, did not do what was asked."""
+
+
+class Timeout(RadioError):
+    """The module gave no answer to a command in time; `.command` is its first word."""
+
+    def __init__(self, command):
+        super().__init__(command + ": no answer from the module")
+        self.command = command
+
+
+class Refused(RadioError):
+    """The module refused a command; `.command` is its first word, `.code` the reason ("ER06")."""
+
+    def __init__(self, command, code):
+        super().__init__(command + ": refused by the module, " + code)
+        self.command = command
+        self.code = code
+
+
+class JoinRefused(RadioError):
+    """The meter, or the way to it, refused the authentication."""
+
+
+class JoinTimeout(RadioError):
+    """The authentication did not come to an end in time."""
+
+
+class GateClosed(RadioError):
+    """Nothing may be sent now; `.why`: "joining", "refreshing", "limited" or "unjoined"."""
+
+    def __init__(self, why):
+        super().__init__("not now: " + why)
+        self.why = why

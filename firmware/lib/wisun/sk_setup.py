@@ -1,0 +1,159 @@
+"""What an SKSTACK-IP module needs before a session: loaded by the driver when needed, not kept.
+
+Each function takes the driver, whose lock is held.
+"""
+
+from binascii import unhexlify
+
+from micropython import const
+
+from . import Info, Pan, RadioError, Refused, Timeout
+from .sk_parser import dbm
+
+_SCAN = const(5000)  # ms, beside the time on the air
+_FIELDS = ((b"Channel", 2), (b"Pan ID", 4), (b"Addr", 16), (b"LQI", 2), (b"PairID", 8))
+
+
+async def probe(radio):
+    radio._forget()
+    radio._flipped = False
+    firmware = (await radio._resync())[5:].strip().decode()
+    await _hush(radio)
+    radio._echoed = False
+    own = (await radio._do("SKINFO", want=b"EINFO ")).split()
+    radio._quiet = not radio._echoed
+    if len(own) < 6:
+        raise RadioError("SKINFO: not understood")
+    radio._dual = own[5] != b"FFFE"
+    app = None
+    try:
+        app = (await radio._do("SKAPPVER", want=b"EAPPVER "))[8:].strip().decode()
+    except Refused:
+        pass  # the RL7023 has no such command
+    return await _learn(radio, firmware, app)
+
+
+# Echo off. One that stays on is no harm.
+async def _hush(radio):
+    if not radio._quiet:
+        try:
+            await radio._do("SKSREG", b" SFE 0")
+        except Refused as error:
+            radio._log.debug("%s", error)
+
+
+# Some modules know no ROPT, and hexadecimal data only.
+async def _learn(radio, firmware, app):
+    try:
+        hex_data = await radio._do("ROPT") != b"00"
+    except Refused:
+        hex_data = True
+    radio.info = Info("skstack", "dual" if radio._dual else "single", firmware, app, hex_data)
+    return radio.info
+
+
+async def configure(radio, rbid, password):
+    rbid = _credential(rbid, "id", 32)
+    password = _credential(password, "password", 1)
+    info = radio.info or await probe(radio)
+    await _hush(radio)
+    if not info.hex_data:
+        try:
+            await radio._do("WOPT", b" 01")
+            info = await _learn(radio, info.firmware, info.app)
+        except Refused as error:  # raw data will do
+            radio._log.warn("%s", error)
+    # Elsewhere than in the dual stack, SA2 is the transmit power.
+    if radio._dual and info.firmware >= "1.5":
+        try:
+            if await radio._register(b"SA2") == 0:
+                await radio._do("SKSREG", b" SA2 1")
+        except Refused as error:
+            radio._log.debug("no RSSI with datagrams: %s", error)
+    await radio._do("SKSETPWD", b" %X %s" % (len(password), password))
+    await radio._do("SKSETRBID", b" " + rbid)
+    radio._pair_id = rbid[-8:].decode()
+
+
+# Upper case, as the alphabet of both has it. What is refused is not repeated.
+def _credential(text, name, shortest):
+    text = text.upper()
+    if not shortest <= len(text) <= 32:
+        raise ValueError("B-route " + name + ": wrong length")
+    for c in text:
+        if not "!" <= c <= "~":
+            raise ValueError("B-route " + name + ": a letter that none has")
+    return text.encode()
+
+
+async def scan(radio, duration, mask, paired):
+    # 9.6 ms x (2^duration + 1) on each of up to 28 channels
+    limit = 0
+    for i in range(28):
+        limit += mask >> i & 1
+    limit = limit * 96 * ((1 << duration) + 1) // 10
+    if not limit or not 0 <= duration <= 14:
+        raise ValueError("scan: duration 0 to 14, a mask with channels")
+
+    def build(mask):
+        side = b" 0" if radio._dual else b""
+        return b"SKSCAN %d %08X %X%s\r\n" % (2 if paired else 3, mask, duration, side)
+
+    await radio._scan_over()
+    radio._found = []
+    radio._scan_until = radio._clock.ms() + limit * 5 // 2 + _SCAN
+    try:
+        await radio._either("SKSCAN", build, mask, _SCAN)
+    except Timeout:
+        pass  # as has been reported of the RL7023; EVENT 22 will tell
+    except Refused:
+        radio._scan_until = None
+        raise
+    if not await radio._scan_over():
+        raise Timeout("SKSCAN")
+    pans = []
+    for fields in radio._found:
+        try:
+            pans.append(_pan(fields))
+        except (KeyError, ValueError):
+            radio.counters["partial"] += 1
+    radio._found = []
+    best = _best(pans, None)
+    if paired and best and best.rssi is not None:
+        radio._heard(best.rssi)
+    return pans
+
+
+async def find(radio, durations):
+    for duration in durations:
+        best = _best(await scan(radio, duration, 0xFFFFFFFF, True), radio._pair_id)
+        if best:
+            return best
+    return None
+
+
+def _best(pans, pair_id):
+    best = None
+    for pan in pans:
+        if pair_id and pan.pair_id and pan.pair_id != pair_id:
+            continue
+        if best is None or (pan.rssi or -999) > (best.rssi or -999):
+            best = pan
+    return best
+
+
+# The Pan that an EPANDESC's fields describe. Damaged ones raise ValueError, missing ones KeyError.
+def _pan(fields):
+    for name, digits in _FIELDS:
+        if name in fields and len(fields[name]) != digits:
+            raise ValueError
+    high, low = unhexlify(fields[b"Pan ID"])
+    lqi = unhexlify(fields[b"LQI"])[0] if b"LQI" in fields else None
+    pair_id = "".join([chr(c) for c in fields.get(b"PairID", b"")])
+    return Pan(
+        unhexlify(fields[b"Channel"])[0],
+        high << 8 | low,
+        unhexlify(fields[b"Addr"]),
+        None if lqi is None else dbm(lqi),
+        pair_id or None,
+    )

@@ -1,0 +1,147 @@
+"""Driver for modules that speak SKSTACK-IP text, single hop and dual stack."""
+
+import sys
+from binascii import hexlify
+
+from micropython import const
+
+from . import Info, JoinRefused, JoinTimeout, Refused
+from .sk_link import Link
+
+_SEND = const(10000)  # ms
+_END = const(15000)  # ms; EVENT 27 or 28 after SKTERM
+
+
+class SkStack(Link):
+    """One SKSTACK-IP module. The callbacks and the events are described in the package.
+
+    `run()` must be running for anything else to work. One command is under way at a time, others
+    wait; each can be cancelled, and raises Timeout or Refused.
+    """
+
+    def __init__(self, uart, clock, log, on_datagram, on_event):
+        super().__init__(uart, clock, log, on_datagram, on_event)
+        self.counters["flip"] = self.counters["partial"] = 0
+        self.info = None
+        self._dual = False
+        self._flipped = False
+        self._pair_id = None
+        self._address = b""
+
+    # What is needed before the session only is loaded when it is needed, and not kept.
+    async def _setup(self, name, *args):
+        from . import sk_setup
+
+        try:
+            async with self._lock:
+                return await getattr(sk_setup, name)(self, *args)
+        finally:
+            if sys.modules.pop("wisun.sk_setup", None):
+                delattr(sys.modules["wisun"], "sk_setup")
+
+    async def probe(self) -> Info:
+        """Find the module, end what it is in the middle of, and learn which edition it speaks."""
+        return await self._setup("probe")
+
+    async def configure(self, rbid: str, password: str):
+        """Hand over the credentials; ValueError, which does not repeat them, when they are wrong.
+
+        Raw data is switched to hexadecimal: once in a module's life, for it is kept in its flash.
+        """
+        await self._setup("configure", rbid, password)
+
+    async def scan(self, duration: int = 6, mask: int = 0xFFFFFFFF, paired: bool = True) -> list:
+        """The Pans heard, listening on each channel of the mask (bit 0: 33) for a time.
+
+        The time is 9.6 ms x (2^duration + 1). With paired only one's own meter answers; else all
+        do, and no Pan has a pair_id.
+        """
+        return await self._setup("scan", duration, mask, paired)
+
+    async def find(self, durations=(5, 6, 7, 8)):
+        """Scan ever longer until one's own meter is heard; the strongest Pan, or None."""
+        return await self._setup("find", durations)
+
+    async def reset(self):
+        """Back to the stack's defaults; probe and configure it again."""
+        async with self._lock:
+            self._quiet = False
+            await self._do("SKRESET")
+            self._forget()
+
+    # Waits for EVENT 22 of a scan, also of one that was given up; False when it did not come.
+    async def _scan_over(self):
+        while self._scan_until is not None:
+            if not await self._change(self._scan_until):
+                self._scan_until = None
+                return False
+        return True
+
+    async def join(self, pan, timeout_ms: int = 60000):
+        """Authenticate with a meter; JoinRefused, or JoinTimeout when it came to no end."""
+        async with self._lock:
+            if self._limited:
+                self._check_gate()
+            await self._scan_over()
+            if self._outcome == 0:
+                await self._terminate()
+            await self._do("SKSREG", b" S2 %02X" % pan.channel)
+            await self._do("SKSREG", b" S3 %04X" % pan.pan_id)
+            self._address = await self._do("SKLL64", b" " + hexlify(pan.mac).upper(), b"")
+            self._outcome = 0
+            self._link("joining", False)
+            try:
+                await self._do("SKJOIN", b" " + self._address)
+                await self._settled(timeout_ms)
+            finally:
+                if self._phase == "joining":
+                    self._link(None, False)
+            if self._outcome == 0x24:
+                raise JoinRefused("the authentication failed")
+            if not self.joined:
+                raise JoinTimeout("the authentication came to no end")
+
+    async def leave(self):
+        """End the session, if there is one."""
+        async with self._lock:
+            await self._terminate()
+
+    async def _terminate(self):
+        self._outcome = None
+        try:
+            await self._do("SKTERM")
+            until = self._clock.ms() + _END
+            while self._outcome not in (0x27, 0x28) and await self._change(until):
+                pass
+        except Refused as error:
+            if error.code != "ER10":  # no session
+                raise
+        self._link(None, False)
+
+    async def send(self, data) -> int:
+        """Send a datagram to the meter, encrypted; GateClosed while the gate is closed.
+
+        0: the radio acknowledged it; 1: it failed, send it again; 2: it is on its way, do not.
+        """
+        async with self._lock:
+            self._check_gate()
+            await self._either("SKSENDTO", self._packet, data, _SEND)
+            return 2 if self._sent is None else self._sent
+
+    def _packet(self, data):
+        side = b"0 " if self._dual else b""
+        return b"SKSENDTO 1 %s 0E1A 1 %s%04X " % (self._address, side, len(data)) + data
+
+    # Sends what depends on the edition. ER05 says that it is the other one: believed once.
+    async def _either(self, word, build, data, ms):
+        while True:
+            try:
+                return await self._ask(word, build(data), ms)
+            except Refused as error:
+                self._torn = True  # the data that followed may lie in the module as half a line
+                if error.code != "ER05" or self._flipped:
+                    raise
+            self._flipped = True
+            self._dual = not self._dual
+            self.counters["flip"] += 1
+            self._log.warn("radio module speaks the other edition")
