@@ -46,12 +46,11 @@ def minute(t, normal, reverse):
 
 
 def day_values(day, counts):
-    """E2, E4: the day, None for never set, and its 48 half-hours."""
-    if day is None:
-        return DAY_UNSET
+    """E2, E4: the day, None when E5 was never set, and the counts of its 48 half-hours."""
     if len(counts) != 48:
         raise EchonetError("%d half-hours" % len(counts))
-    return pack(">H", _in(day, 0, 99)) + b"".join([counter(c) for c in counts])
+    head = 0xFF if day is None else _in(day, 0, 99)
+    return pack(">H", head) + b"".join([counter(c) for c in counts])
 
 
 def entries(t, pairs, step=HALF_HOUR):

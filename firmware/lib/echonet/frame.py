@@ -225,7 +225,7 @@ def is_answer(frame, tid, seoj, esv, epcs):
     The TID alone says little: a meter numbers its own notifications, and they collide. So the
     service must be the request's response or its refusal (SNA), and every EPC one of those asked
     for. Fewer than asked may come: a meter cuts an over-long answer off, and an SNA may be empty.
-    Of a SetGet, `epcs` are those to be set.
+    `epcs`: bytes, tuple or list; of a SetGet those to be set.
     """
     if frame.tid != tid or frame.seoj != seoj or frame.opc > len(epcs):
         return False

@@ -33,17 +33,9 @@ def slots(b, midnight, at=0):
 
 
 def requested(b, at=0, step=HALF_HOUR):
-    """The time and count set by ED or EF (`step` MINUTE), and at the head of EC and EE.
-
-    -> (UTC seconds, entries), or None when nothing was ever set.
-    """
-    size = b[at - 1] if at else len(b)
-    n = b[at + 6] if size > 6 else 0
-    sized(b, at, 7 if size == 7 else 7 + 8 * n)
-    _entries(n, step)
-    if b[at] == 0xFF:
-        return None
-    return when(b, at), n
+    """ED, EF (`step` MINUTE): (UTC seconds, entries) as it was set; None when it never was."""
+    sized(b, at, 7)
+    return _head(b, at, step)
 
 
 # The order within EC and EE is shown by no capture: the first entry is taken to be the requested
@@ -57,14 +49,22 @@ def entries(b, at=0, step=HALF_HOUR):
 
     Nothing at all when no time was ever set.
     """
-    head = requested(b, at, step)
+    n = b[at + 6] if (b[at - 1] if at else len(b)) > 6 else 0
+    sized(b, at, 7 + 8 * n)
+    head = _head(b, at, step)
     if head:
-        t, n = head
-        sized(b, at, 7 + 8 * n)
         at += 7
         for i in range(n):
-            yield entry_time(t, i, step), value(b, at), value(b, at + 4)
+            yield entry_time(head[0], i, step), value(b, at), value(b, at + 4)
             at += 8
+
+
+# Seven bytes YYYY MM DD hh mm n, as EDs have them and ECs begin.
+def _head(b, at, step):
+    n = b[at + 6]
+    t = None if b[at] == 0xFF else when(b, at)
+    _check(t or 0, n, step)
+    return None if t is None else (t, n)
 
 
 def set_day(d):
@@ -75,14 +75,14 @@ def set_day(d):
 
 def set_time(t, n, step=HALF_HOUR):
     """EDT for ED, EF (`step` MINUTE): `n` entries back from UTC second `t`, which is on a step."""
-    _entries(n, step)
-    _limit("seconds off the step", t % step, 0, 0)
+    _check(t, n, step)
     y, mo, d, h, mi, _ = jst(t)
     return bytes([y >> 8, y & 0xFF, mo, d, h, mi, n])
 
 
-def _entries(n, step):
+def _check(t, n, step):
     _limit("entries", n, 1, 12 if step == HALF_HOUR else 10)
+    _limit("seconds off the step", t % step, 0, 0)
 
 
 def _limit(what, n, low, high):

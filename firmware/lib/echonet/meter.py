@@ -141,6 +141,6 @@ class Scale:
         counts = newer - older
         if counts < 0:
             counts += self.turn
-            if not 0 <= counts <= self.turn // 10:
+            if not 0 < counts <= self.turn // 10:
                 return None
         return self.energy(counts)

@@ -37,7 +37,7 @@ class Object:
     def value(self, epc):
         """Data of a property; b"" when the object has none."""
         edt = self.values.get(epc, b"")
-        return edt() if callable(edt) else edt
+        return edt if isinstance(edt, bytes) else edt()
 
     def notify(self, buf, tid, epcs, deoj=NODE):
         """Writes an INF of these properties into `buf`. -> length."""

@@ -44,7 +44,7 @@ class Planner:
         Each answer makes for progress: it fills or refuses a property, or lowers the limit.
         """
         refused = []
-        filled = 0
+        filled = False
         for i in range(frame.opc):
             epc = frame.epc(i)
             if epc in self.missing:
@@ -52,7 +52,7 @@ class Planner:
                 if len(edt):
                     self.values[epc] = bytes(edt)
                     self.missing.remove(epc)
-                    filled += 1
+                    filled = True
                 else:
                     refused.append(epc)
         asked = len(self._asked)

@@ -25,7 +25,7 @@ def decode(epc, edt):
         return fn(edt)
     if epc in _HEX:
         sized(edt, 0, _HEX[epc])
-    return edt.hex()
+    return edt.hex() if edt else ""  # of nothing, MicroPython makes bytes
 
 
 # One byte of a range.
@@ -40,6 +40,7 @@ def _location(edt):
     if len(edt) == 1:
         return edt[0]
     sized(edt, 0, 17)
+    _byte(edt[:1], 1, 1)
     return edt.hex()
 
 
@@ -68,6 +69,13 @@ def _time(edt):
 def _worked(edt):
     sized(edt, 0, 5)
     return (1, 60, 3600, 86400)[_byte(edt[:1], 0x41, 0x44) - 0x41] * u32(edt[1:])
+
+
+def _coefficient(edt):
+    v = u32(edt)
+    if v > 999_999:
+        raise EchonetError("coefficient %d" % v)
+    return v
 
 
 def _power(edt):
@@ -107,7 +115,7 @@ _DECODERS = {
     0x9E: maps.decode,
     0x9F: maps.decode,
     0xD0: minute,
-    0xD3: u32,
+    0xD3: _coefficient,
     0xD7: lambda edt: _byte(edt, 1, 8),
     0xE0: counter,
     0xE1: lambda edt: _byte(edt, 0, 0xFF),

@@ -1,0 +1,167 @@
+"""ECHONET Lite frames of real meters, and some made up after the specification.
+
+Captured: from public posts and projects; the counters are what the meters sent, before D3 and E1.
+"""
+
+from echonet.dates import utc
+from echonet.frame import Frame
+from helpers import hex_
+
+# After the join the meter announces its one instance, to all nodes.
+P1 = hex_("108100000EF0010EF0017301D50401028801")
+P2_GET = hex_("10817B6A05FF010288016201E700")
+P2 = hex_("10817B6A02880105FF017201E70400000263")
+P3_GET = hex_("1081020005FF010288016203E700E800E000")
+P3 = hex_("1081020002880105FF017203E704000003A1E80400460028E0040000B9D7")
+P4 = hex_("1081000102880105FF0152018300")
+# The half-hourly notification. Its TID is the meter's own count and may equal one of ours.
+P5 = hex_("1081000102880105FF017302EA0B07E70C13001E000000458EEB0B07E70C13001E0000000015")
+P6 = hex_("1081000102880105FF0172019F111941414160404000624300414040430202")
+P7_GET = hex_("1081000605FF010288016202EA00EB00")
+P7 = hex_("1081000602880105FF017202EA0B07E20A020E1E00000373AFEB0B07E20A020E1E0000016A72")
+P8_GET = hex_("1081001A05FF0102880162019E00")
+P8 = hex_("1081001A02880105FF0172019E040381E5ED")
+# A meter answers Get D6 on its node profile; a controller announces itself.
+D6 = hex_("108100010EF00105FF017201D60401028801")
+CONTROLLER_D5 = hex_("108101000EF0010EF0017301D5040105FF01")
+# A gateway on a home network, as it answers a Home Assistant that looks for nodes.
+LAN_PROFILE = hex_(
+    "108100010EF00105FF0172038A030001068311FE0001060000000000000098F4AB1FA7F8D6040105FF01"
+)
+LAN_MAPS = hex_("1081000205FF0105FF0172039D04038081889F0A09808182888A939D9E9F9E03028193")
+
+CAPTURED = (
+    P1,
+    P2_GET,
+    P2,
+    P3_GET,
+    P3,
+    P4,
+    P5,
+    P6,
+    P7_GET,
+    P7,
+    P8_GET,
+    P8,
+    D6,
+    CONTROLLER_D5,
+    LAN_PROFILE,
+    LAN_MAPS,
+)
+
+S1 = hex_("1081010002880105FF017201D00F07E90C1F173B000001234500000000")
+S2_SET = hex_("1081010105FF010288016101ED0707E90C1F0C1E06")
+S2 = hex_("1081010102880105FF017101ED00")
+S3 = hex_("1081010202880105FF017201EC0FFFFFFFFFFFFF01FFFFFFFEFFFFFFFE")
+S4 = hex_("1081010302880105FF017201E80400147FFE")
+S5 = hex_("1081010402880105FF017201E8047FFF8000")
+S6 = hex_("1081010502880105FF017201E7047FFFFFFE")
+S7 = hex_("1081010602880105FF017201E004FFFFFFFE")
+S8 = hex_("1081010702880105FF015202E0040000FE73EB00")
+S9 = hex_("1081010802880105FF015101E70400000001")
+S10 = hex_("1081010902880105FF017201C010000000160102030405060708090A0B0C")
+
+# One exchange for each service, after the specification's rules for answers.
+GET_TWO = hex_("1081000505FF010288016202E700E800")
+GET_TWO_RES = hex_("1081000502880105FF017202E70400000278E804001E0032")
+GET_SNA = hex_("1081000602880105FF015202E0040000FE73EB00")
+SET_DAY = hex_("1081000705FF010288016101E50101")
+SET_DAY_RES = hex_("1081000702880105FF017101E500")
+SET_SNA = hex_("1081000802880105FF015101E70400000001")
+INF_REQ = hex_("1081000905FF010EF0016301D500")
+INF = hex_("108100090EF00105FF017301D50401028801")
+SETGET = hex_("1081000A05FF010288016E01E5010101E200")
+
+MADE_UP = (
+    S1,
+    S2_SET,
+    S2,
+    S3,
+    S4,
+    S5,
+    S6,
+    S7,
+    S8,
+    S9,
+    S10,
+    GET_TWO,
+    GET_TWO_RES,
+    GET_SNA,
+    SET_DAY,
+    SET_DAY_RES,
+    SET_SNA,
+    INF_REQ,
+    INF,
+    SETGET,
+)
+
+# What must be refused: EHD1, too short, no PDC, PDC beyond the end.
+N1 = hex_("1181000102880105FF017201E000")
+N1_FORMAT_TWO = hex_("1082000102880105FF017201E000")
+N2 = hex_("1081FFFF")
+N3 = hex_("1081000102880105FF016201E0")
+N4 = hex_("1081000102880105FF016201E00200")
+# An SNA may come with no property at all: it is a failed answer.
+N5 = hex_("1081000102880105FF015200")
+
+
+# The data of a property in a frame, as `Frame.get` gives it.
+def edt(frame, epc):
+    view = Frame().parse(frame).get(epc)
+    assert view is not None
+    return view
+
+
+# What two real meters answered (a Toshiba of 2026, a meter of a laboratory of 2021), and what the
+# second generation's properties look like after the specification.
+DUMPS = (
+    (0x80, "30", True),
+    (0x81, "61", 0x61),
+    (0x82, "00004600", ("F", 0)),
+    (0x88, "42", False),
+    (0x8A, "000016", "000016"),
+    (0x8D, "5830305830303030303000 00", "X00X000000"),
+    (0x97, "0E1A", (14, 26)),
+    (0x97, "0929", (9, 41)),
+    (0x98, "07EA0514", (2026, 5, 20)),
+    (0x98, "07E50917", (2021, 9, 23)),
+    (0x9D, "03808188", hex_("808188")),
+    (0x9E, "0381E5ED", hex_("81E5ED")),
+    (0xC0, "00000016 0102030405060708090A0B0C", "000000160102030405060708090a0b0c"),
+    (0xD0, "07E90C1F173B00 00012345 00000000", (utc(2025, 12, 31, 23, 59), 74565, 0)),
+    (0xD3, "00000001", 1),
+    (0xD7, "06", 6),
+    (0xE0, "0000FE73", 65139),
+    (0xE0, "0007A78D", 501645),
+    (0xE1, "02", 2),
+    (0xE3, "0000003E", 62),
+    (0xE5, "FF", None),
+    (0xE5, "0B", 11),
+    (0xE7, "00000278", 632),
+    (0xE7, "0000009E", 158),
+    (0xE8, "001E0032", (30, 50)),
+    (0xE8, "00147FFE", (20, None)),
+    (0xEA, "07EA05140E0000 0000FE68", (utc(2026, 5, 20, 14), 65128)),
+    (0xEB, "07EA05140E0000 00000016", (utc(2026, 5, 20, 14), 22)),
+    (0xEA, "07E50917091E00 0007A787", (utc(2021, 9, 23, 9, 30), 501639)),
+    (0xEB, "07E50917091E00 0000003E", (utc(2021, 9, 23, 9, 30), 62)),
+    (0xEC, "FFFFFFFFFFFF01 FFFFFFFE FFFFFFFE", []),
+    (0xED, "FFFFFFFFFFFF01", None),
+    (0xED, "07E90C1F0C1E06", (utc(2025, 12, 31, 12, 30), 6)),
+    (0xEE, "FFFFFFFFFFFF01 FFFFFFFE FFFFFFFE", []),
+    # The first and the last value of each range.
+    (0x81, "00", 0),
+    (0x81, "FF", 0xFF),
+    (0x98, "07E8021D", (2024, 2, 29)),
+    (0xD3, "00000000", 0),
+    (0xD3, "000F423F", 999_999),
+    (0xD7, "01", 1),
+    (0xD7, "08", 8),
+    (0xE0, "00000000", 0),
+    (0xE0, "05F5E0FF", 99_999_999),
+    (0xE1, "00", 0),
+    (0xE1, "FF", 0xFF),
+    (0xE5, "00", 0),
+    (0xE5, "63", 99),
+    (0xEF, "07E90C1F0C1F0A", (utc(2025, 12, 31, 12, 31), 10)),
+)
