@@ -116,6 +116,7 @@ class Wire:
 
     # Says things in turn; a number is a pause in ms.
     def say(self, *items):
+        self._tasks = [task for task in self._tasks if not task.done()]
         self._tasks.append(asyncio.create_task(self._say(items)))
 
     async def _say(self, items):
@@ -187,6 +188,15 @@ class Sink:
 
     def on_garbage(self, size):
         self.events.append(("garbage", size))
+
+
+# The exception that an awaitable ends with; fails when none, or another, comes.
+async def caught(expected, awaitable):
+    try:
+        result = await awaitable
+    except expected as error:
+        return error
+    raise AssertionError("no %s; it returned %r" % (expected, result))
 
 
 # Gives a parser bytes, at most `chunk` at a time.
@@ -367,17 +377,38 @@ class Rig:
     def named(self, name):
         return [event for event in self.events if event[0] == name]
 
+    # The module says something, and everything that follows from it at once has happened.
+    async def say(self, data):
+        self.wire.feed(data)
+        await self.clock.sleep_ms(0)
+
+    # Forgets what was said and told so far.
+    def clear(self):
+        wire = self.wire
+        for what in (self.events, self.datagrams, wire.written, wire.lines, wire.payloads):
+            what.clear()
+
+    def start(self):
+        self._reader = asyncio.create_task(self.driver.run())
+
+    async def stop(self):
+        await _end(self._reader)
+
     # Runs a coroutine function with this rig while the driver reads and time passes.
     async def play(self, scene):
         main = asyncio.create_task(scene(self))
-        tasks = [asyncio.create_task(self.clock.run(main)), asyncio.create_task(self.driver.run())]
+        time = asyncio.create_task(self.clock.run(main))
+        self.start()
         try:
             return await main
         finally:
-            for task in tasks:
-                task.cancel()
-            for task in tasks:
-                try:
-                    await task
-                except asyncio.CancelledError:
-                    pass
+            await self.stop()
+            await _end(time)
+
+
+async def _end(task):
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass

@@ -58,12 +58,12 @@ def dbm(lqi: int) -> int:
 
 
 class Parser:
-    """Splits what the module sends. Counts in `counters`: truncated, overlong, pana."""
+    """Splits what the module sends. Counts in `counters`: truncated, unended, pana."""
 
     def __init__(self, sink, counters):
         self._sink = sink
         self._counters = counters
-        for name in ("truncated", "overlong", "pana"):
+        for name in ("truncated", "unended", "pana"):
             counters[name] = 0
         self._buf = bytearray(_SIZE)
         self._view = memoryview(self._buf)
@@ -85,20 +85,19 @@ class Parser:
     def received(self, n: int):
         """The first n bytes of the space have been filled: tell the sink what is complete."""
         self._end += n
-        while self._next():
+        while self._next(False):
             pass
 
     def give_up(self):
-        """What is incomplete will not be completed: tell the sink what can be made of it."""
-        while self._pos < self._end:
-            if self._buf.startswith(b"ERXUDP ", self._pos):
-                self._broken()
-            self.space()
-            self._buf[min(self._end, _SIZE - 1)] = 13
-            self.received(1 if self._end < _SIZE else 0)
+        """What is incomplete will not be completed: tell the sink what can be made of it.
 
-    # One step; False when the bytes do not suffice for one.
-    def _next(self):
+        Space that was given out stays where it is.
+        """
+        while self._next(True):
+            pass
+
+    # One step; False when the bytes do not suffice for one, though nothing comes after the last.
+    def _next(self, last):
         buf = self._buf
         pos = self._pos
         end = self._end
@@ -113,17 +112,22 @@ class Parser:
             self._sink.on_pan(fields)
         if buf[pos] == 69 and pos + 1 < end and buf[pos + 1] == 82:  # "ER": may hold raw bytes
             stop = self._datagram(pos, end)
-            if stop < 0:
-                self._broken()
-            return stop != 0
+            if stop > 0:
+                return True
+            if stop == 0 and not last:
+                return False
+            # Not what it says: step over the start of its word, and take the rest as lines.
+            self._counters["truncated"] += 1
+            self._pos += 2
+            return True
         stop = buf.find(b"\r", pos, end)
         lf = buf.find(b"\n", pos, end if stop < 0 else stop)
         if lf >= 0:
             stop = lf
         if stop < 0:
-            if end - pos < _SIZE:
+            if not last and end - pos < _SIZE:
                 return False
-            self._counters["overlong"] += 1
+            self._counters["unended"] += 1
             stop = end
         self._line(pos, stop)
         return True
@@ -249,11 +253,6 @@ class Parser:
         self._pos = stop
         self._sink.on_datagram(payload, mac, secured == 1, None if rssi is None else dbm(rssi))
         return stop
-
-    # The head is not what it says: step over the start of its word, the rest is taken as lines.
-    def _broken(self):
-        self._counters["truncated"] += 1
-        self._pos += 2
 
     # What may hold a secret does not stay in the buffer.
     def _wipe(self, pos, stop):

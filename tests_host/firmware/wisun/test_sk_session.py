@@ -1,0 +1,409 @@
+"""Joining, sending, and the gate that closes while nothing may be sent."""
+
+import asyncio
+
+from fakeradio import MAC, METER, PASSWORD, RBID, Clock, Module, Rig, caught
+from helpers import run
+from wisun import GateClosed, JoinRefused, JoinTimeout, Pan, Refused, Timeout
+from wisun.skstack import SkStack
+
+PAN = Pan(0x39, 0x8CF5, MAC, None, None)
+GET = b"\x10\x81\x00\x01\x05\xff\x01\x02\x88\x01\x62\x01\xe7\x00"
+
+
+def play(scene, **options):
+    rig = Rig(SkStack, Module(Clock(), **options))
+    run(rig.play(scene))
+    return rig
+
+
+async def joined(rig):
+    await rig.driver.configure(RBID, PASSWORD)
+    await rig.driver.join(PAN)
+    rig.clear()
+
+
+def test_join_waits_for_its_end():
+    async def scene(rig):
+        driver = rig.driver
+        await driver.probe()
+        assert (driver.joined, driver.gate) == (False, None)
+        task = asyncio.create_task(driver.join(PAN))
+        await rig.clock.sleep_ms(1000)
+        assert (driver.joined, driver.gate) == (False, "joining")
+        await task
+        assert (driver.joined, driver.gate) == (True, None)
+        assert rig.events == [("sent", 2), ("sent", 0), ("joined", None)]
+
+    for dual in (False, True):
+        play(scene, dual=dual)
+
+
+def test_join_refused():
+    async def scene(rig):
+        driver, module = rig.driver, rig.wire
+        await driver.probe()
+        module.replies[b"SKJOIN"] = (b"OK\r\n", 12000, module.event(b"24"))
+        start = rig.clock.ms()
+        await caught(JoinRefused, driver.join(PAN))
+        assert rig.clock.ms() - start == 12000
+        assert (driver.joined, driver.gate) == (False, None)
+        assert rig.events == [("join-failed", None)]
+        # It is over: nothing is left to be ended before the next.
+        module.lines = []
+        module.replies = {}
+        await driver.join(PAN)
+        assert module.lines[0] == b"SKSREG S2 39"
+
+    for dual in (False, True):
+        play(scene, dual=dual)
+
+
+def test_join_without_an_end():
+    async def scene(rig):
+        driver, module = rig.driver, rig.wire
+        await driver.probe()
+        for limit in (60000, 5000):
+            module.replies = {b"SKJOIN": b"OK\r\n"}
+            start = rig.clock.ms()
+            await caught(JoinTimeout, driver.join(PAN, limit))
+            assert rig.clock.ms() - start == limit
+            assert (driver.joined, driver.gate) == (False, None)
+            # What goes on in the module is ended before the next.
+            module.lines = []
+            module.replies = {b"SKTERM": b"FAIL ER10\r\n"}
+            await driver.join(PAN)
+            assert module.lines[0] == b"SKTERM"
+
+    play(scene)
+
+
+def test_a_restart_is_no_refusal():
+    async def scene(rig):
+        driver, module = rig.driver, rig.wire
+        await driver.probe()
+        module.replies[b"SKJOIN"] = (b"OK\r\n", 1000, b"SKINFO\r\n")
+        await caught(JoinTimeout, driver.join(PAN))
+        assert rig.events == [("reboot", None)]
+
+    play(scene)
+
+
+def test_leave():
+    async def scene(rig):
+        driver, module = rig.driver, rig.wire
+        for replies, name, least in (
+            ({}, "ended", 200),
+            ({b"SKTERM": (b"OK\r\n", 9000, module.event(b"28"))}, "end-timeout", 9000),
+            (
+                {b"SKTERM": (module.event(b"21", b"02") + b"OK\r\n" + module.event(b"27"))},
+                "ended",
+                0,
+            ),
+            ({b"SKTERM": b"OK\r\n"}, None, 15000),
+            ({b"SKTERM": b"FAIL ER10\r\n"}, None, 0),
+        ):
+            module.replies = {}
+            await joined(rig)
+            module.replies = replies
+            start = rig.clock.ms()
+            await driver.leave()
+            assert rig.clock.ms() - start == least
+            assert not driver.joined
+            names = [event[0] for event in rig.events if event[0] != "sent"]
+            assert names == ([name] if name else [])
+        module.replies = {b"SKTERM": b"FAIL ER06\r\n"}
+        assert (await caught(Refused, driver.leave())).code == "ER06"
+
+    play(scene)
+
+
+def test_send_tells_what_became_of_it():
+    async def scene(rig):
+        await joined(rig)
+        driver, module = rig.driver, rig.wire
+        for first in (True, False):
+            module.sent_first = first
+            for param in (0, 1, 2):
+                module.sent = b"%02X" % param
+                module.payloads.clear()
+                rig.events.clear()
+                assert await driver.send(memoryview(bytearray(GET))) == param
+                assert rig.events == [("sent", param)]
+                assert module.payloads == [GET]
+        # The datagram that waited goes out later.
+        await rig.say(module.event(b"02") + module.event(b"21", b"00"))
+        assert rig.events == [("sent", 2), ("sent", 0)]
+
+    for dual in (False, True):
+        play(scene, dual=dual)
+
+
+# An answer may overtake everything: it is there, so it was sent.
+def test_send_without_event_21():
+    async def scene(rig):
+        await joined(rig)
+        driver, module = rig.driver, rig.wire
+        module.replies[b"SKSENDTO"] = b"OK\r\n"
+        start = rig.clock.ms()
+        module.answers.append(GET)
+        assert await driver.send(GET) == 2
+        assert rig.clock.ms() == start
+        assert await driver.send(GET) == 2
+        assert rig.clock.ms() - start == 10000
+        module.replies = {}
+        assert await driver.send(GET) == 0
+
+    play(scene)
+
+
+# Spontaneous lines between a command and its OK belong to nobody.
+def test_events_before_the_ok():
+    async def scene(rig):
+        await joined(rig)
+        driver, module = rig.driver, rig.wire
+        inf = module.datagram(b"\x10\x81INF")
+        module.replies[b"SKSENDTO"] = (
+            inf + module.event(b"01") + module.event(b"21", b"00") + inf + b"OK\r\n"
+        )
+        assert await driver.send(GET) == 0
+        assert [entry[0] for entry in rig.datagrams] == [b"\x10\x81INF"] * 2
+        module.replies[b"SKTERM"] = inf + module.event(b"27") + b"OK\r\n"
+        await driver.leave()
+        assert not driver.joined
+
+    play(scene)
+
+
+def test_nothing_is_sent_unjoined():
+    async def scene(rig):
+        driver, module = rig.driver, rig.wire
+        await driver.probe()
+        assert (await caught(GateClosed, driver.send(GET))).why == "unjoined"
+        assert (await caught(GateClosed, driver.open_gate(1000))).why == "unjoined"
+        await joined(rig)
+        for code, name in (
+            (b"24", "join-failed"),
+            (b"26", "peer-closed"),
+            (b"27", "ended"),
+            (b"28", "end-timeout"),
+        ):
+            await rig.say(module.event(code))
+            assert rig.events.pop() == (name, None)
+            assert (await caught(GateClosed, driver.send(GET))).why == "unjoined"
+            await rig.say(module.event(b"25"))
+            assert rig.events.pop() == ("joined", None)
+            assert await driver.send(GET) == 0
+            rig.events.clear()
+
+    play(scene)
+
+
+# EVENT 29 shuts the gate; 25 opens it, and in the end time does, for the link is lost then.
+def test_refresh_closes_the_gate():
+    async def scene(rig):
+        await joined(rig)
+        driver, module = rig.driver, rig.wire
+        await rig.say(module.event(b"29"))
+        assert driver.gate == "refreshing" and driver.joined
+        assert (await caught(GateClosed, driver.send(GET))).why == "refreshing"
+        start = rig.clock.ms()
+        assert (await caught(GateClosed, driver.open_gate(5000))).why == "refreshing"
+        assert rig.clock.ms() - start == 5000
+        module.say(7000, module.event(b"25"))
+        await driver.open_gate(20000)
+        assert rig.clock.ms() - start == 12000
+        assert await driver.send(GET) == 0
+        # The first refresh's limit is not the second's.
+        await rig.clock.sleep_ms(40000)
+        start = rig.clock.ms()
+        await rig.say(module.event(b"29"))
+        assert (await caught(GateClosed, driver.open_gate(120000))).why == "unjoined"
+        assert rig.clock.ms() - start == 60000
+        assert not driver.joined and driver.gate is None
+        names = [event[0] for event in rig.events if event[0] != "sent"]
+        assert names == ["expired", "joined", "expired", "lost"]
+        await rig.clock.sleep_ms(200000)
+        assert rig.events[-1][0] == "lost"
+
+    play(scene)
+
+
+def test_refresh_that_fails():
+    async def scene(rig):
+        await joined(rig)
+        await rig.say(rig.wire.event(b"29"))
+        rig.wire.say(3000, rig.wire.event(b"24"))
+        assert (await caught(GateClosed, rig.driver.open_gate(60000))).why == "unjoined"
+        await rig.clock.sleep_ms(100000)
+        assert rig.events == [("expired", None), ("join-failed", None)]
+
+    play(scene)
+
+
+# EVENT 32: nothing goes out until 33; should that get lost, register SFB tells.
+def test_limiter_closes_the_gate():
+    async def scene(rig):
+        await joined(rig)
+        driver, module = rig.driver, rig.wire
+        await rig.say(module.event(b"32"))
+        assert driver.gate == "limited" and driver.joined
+        assert (await caught(GateClosed, driver.send(GET))).why == "limited"
+        assert (await caught(GateClosed, driver.join(PAN))).why == "limited"
+        await rig.say(module.event(b"33") * 2)
+        await driver.open_gate(1)
+        assert await driver.send(GET) == 0
+        await rig.clock.sleep_ms(300000)
+        module.lines.clear()
+        module.registers[b"SFB"] = b"1"
+        await rig.say(module.event(b"32"))
+        start = rig.clock.ms()
+        await rig.clock.sleep_ms(150000)
+        assert module.lines == [b"SKSREG SFB"] * 2
+        module.registers[b"SFB"] = b"0"
+        await driver.open_gate(100000)
+        assert rig.clock.ms() - start == 180000
+        await rig.clock.sleep_ms(300000)
+        assert module.lines == [b"SKSREG SFB"] * 3
+        names = [event[0] for event in rig.events if event[0] != "sent"]
+        assert names == ["limited", "unlimited"] * 2
+
+    play(scene)
+
+
+def test_limiter_register_that_cannot_be_read():
+    async def scene(rig):
+        await joined(rig)
+        driver, module = rig.driver, rig.wire
+        await rig.say(module.event(b"32"))
+        for reply in (b"FAIL ER06\r\n", b"ESREG X\r\nOK\r\n", None):
+            module.replies[b"SKSREG"] = reply
+            await rig.clock.sleep_ms(70000)
+            assert driver.gate == "limited"
+        module.replies = {}
+        await driver.open_gate(70000)
+
+    play(scene)
+
+
+# Both at once: each has its own bound.
+def test_refresh_while_limited():
+    async def scene(rig):
+        await joined(rig)
+        driver, module = rig.driver, rig.wire
+        module.registers[b"SFB"] = b"1"
+        await rig.say(module.event(b"32"))
+        await rig.clock.sleep_ms(30000)
+        await rig.say(module.event(b"29"))
+        start = rig.clock.ms()
+        await rig.clock.sleep_ms(1)
+        assert driver.gate == "refreshing"
+        while driver.gate == "refreshing":
+            await rig.clock.sleep_ms(1000)
+        assert 60000 <= rig.clock.ms() - start <= 61001
+        assert driver.gate == "limited" and not driver.joined
+        module.registers[b"SFB"] = b"0"
+        assert (await caught(GateClosed, driver.open_gate(60000))).why == "unjoined"
+        assert driver.gate is None
+
+    play(scene)
+
+
+# A reader that is started anew takes over the bounds.
+def test_bounds_survive_a_restart_of_the_reader():
+    async def scene(rig):
+        await joined(rig)
+        await rig.say(rig.wire.event(b"29"))
+        start = rig.clock.ms()
+        await rig.clock.sleep_ms(20000)
+        await rig.stop()
+        rig.start()
+        assert (await caught(GateClosed, rig.driver.open_gate(100000))).why == "unjoined"
+        assert rig.clock.ms() - start == 60000
+        assert rig.events[-1][0] == "lost"
+
+    play(scene)
+
+
+def test_a_module_that_restarts_by_itself():
+    async def scene(rig):
+        await joined(rig)
+        driver, module = rig.driver, rig.wire
+        module.echo = True
+        module.sent = b"01"
+        assert await driver.send(GET) == 1
+        assert rig.events == [("reboot", None), ("sent", 1)]
+        assert not driver.joined
+        await joined(rig)
+        assert await driver.send(GET) == 1
+        assert rig.events == [("sent", 1)]
+
+    play(scene)
+
+
+def test_reset():
+    async def scene(rig):
+        await joined(rig)
+        rig.wire.replies[b"SKRESET"] = b"SKRESET\r\nOK\r\n"
+        await rig.driver.reset()
+        assert rig.events == []
+        assert (rig.driver.joined, rig.driver.gate) == (False, None)
+
+    play(scene)
+
+
+# A module of the other edition takes the line for wrong, and the data for the next line's start.
+def test_the_edition_is_corrected_when_sending():
+    async def scene(rig):
+        await joined(rig)
+        driver, module = rig.driver, rig.wire
+        hear = module.hear
+
+        def refuse(data):
+            module.hear = hear
+            module.hear(data[-len(GET) :])
+            module.feed(b"FAIL ER05\r\n")
+
+        module.hear = refuse
+        driver._dual = False
+        assert await driver.send(GET) == 0
+        assert driver.counters["flip"] == 1
+        assert module.payloads == [GET]
+        assert module.lines == [GET, b"SKVER", b"SKSENDTO 1 " + METER + b" 0E1A 1 0 000E "]
+
+    play(scene, dual=True)
+
+
+def test_rssi_of_the_last_contact():
+    async def scene(rig):
+        driver, module = rig.driver, rig.wire
+        assert (driver.rssi, driver.rssi_ms) == (None, None)
+        await joined(rig)
+        await rig.say(module.datagram(GET, rssi=b"2D"))
+        assert (driver.rssi, driver.rssi_ms) == (-92, rig.clock.ms())
+        assert rig.datagrams == [(GET, MAC, True, -92)]
+
+    play(scene, dual=True)
+
+
+def test_commands_wait_for_each_other():
+    async def scene(rig):
+        await joined(rig)
+        driver, module = rig.driver, rig.wire
+        results = await asyncio.gather(*[driver.send(bytes([i])) for i in range(5)])
+        assert list(results) == [0] * 5
+        assert module.payloads == [bytes([i]) for i in range(5)]
+
+    play(scene)
+
+
+def test_a_silent_module():
+    async def scene(rig):
+        driver, module = rig.driver, rig.wire
+        module.hear = lambda data: None
+        start = rig.clock.ms()
+        error = await caught(Timeout, driver.probe())
+        assert error.command == "SKVER"
+        assert rig.clock.ms() - start <= 5000
+
+    play(scene)
