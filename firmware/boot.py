@@ -2,8 +2,8 @@
 # whatever lies in lib/: so it is short, and talks to the chip itself.
 import machine
 
-# The watchdog outlives a soft reset, which is how a prompt is asked for; it cannot be stopped, only
-# stretched. Whether it runs is told by the first byte of the RTC's memory, which boards/hw.py sets.
+# The watchdog outlives a soft reset, as mpremote does it; it cannot be stopped, only
+# stretched. Whether it runs is told by the first byte of the RTC memory, set by boards/hw.py.
 _rtc = machine.RTC()
 _note = _rtc.memory()
 if _note[:1] == b"W":

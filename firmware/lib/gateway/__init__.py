@@ -1,5 +1,5 @@
 # The gateway, as its owner meets it at the Python prompt: `import gateway`, then gateway.help().
-# That import is light: what the functions need lies in gateway.repl and is dropped after each call.
+# That import is light: what the functions need is in gateway.repl, and dropped after each call.
 import gc
 import sys
 

@@ -6,7 +6,9 @@ import json
 
 import gateway
 from gateway import secret, settings_check, view
-from gateway.settings import TABLE, SettingError, Settings
+from gateway.settings import Settings
+from gateway.settings_check import SettingError
+from gateway.settings_table import TABLE
 
 _CHECKS = ("network", "server", "radio")
 _ARGS = {
@@ -52,28 +54,23 @@ def _help(topic=None):
 
 def _show(prefix=""):
     settings = Settings(gateway.nvs())
-    mine = settings.export(secrets=True)
     if prefix == "json":
         print(json.dumps(settings.export()))
         return
     if settings.damage:
         print(settings.damage)
+    mine = settings.export(secrets=True)
     missing = settings.missing()
-    rows = [row for row in TABLE if row[0].startswith(prefix)]
-    for key, default, _, hidden in rows:
-        note = ""
-        if key in missing:
-            note = "MISSING"
-        elif key not in mine and default is not None:
-            note = "default"
-        value = settings[key]
-        if hidden and value is not None:
-            value = "set"
-        elif value is None:
-            value = "not set"
-        print("%-17s %-20s %-8s %s" % (key, value, note, settings_check.help_text(key)))
+    rows = [row for row in TABLE if row[0].startswith(str(prefix))]
     if not rows:
-        settings_check.row(prefix)  # says which key was meant
+        settings_check.row(prefix)  # says which key was probably meant
+    for row in rows:
+        key = row[0]
+        note = "MISSING" if key in missing else ""
+        if not note and key not in mine and row[1] is not None:
+            note = "default"
+        text = settings_check.help_text(key)
+        print("%-17s %-20s %-8s %s" % (key, _shown(settings, row), note, text))
     _remarks(settings)
 
 
@@ -92,42 +89,46 @@ def _example(key):
     return 'gateway.set("%s", "...")' % key
 
 
-# A value, a {key: value} of many, or only the key of a secret, which is then asked for.
+# A key and a value, or {key: value} of many; or only the key of a secret, which is then asked for.
 def _set(key, *value):
     settings = Settings(gateway.nvs())
     if isinstance(key, dict):
-        if value:
-            view.usage("set")
-            return None
-        values = key
-    else:
-        hidden = settings_check.row(key)[3]
-        if value:
-            values = {key: value[0]}
-        elif hidden:
-            try:
-                values = {key: secret.ask("%s (nothing is shown while you type): " % key)}
-            except secret.Cancelled as e:
-                print("%s: %s, nothing is changed." % (key, e))
-                return None
-        else:
-            print("%s is %r. To change it: %s" % (key, settings[key], _example(key)))
-            return None
-    asked = not value and not isinstance(key, dict)
-    given = [] if asked else [k for k in values if values[k] is not None]
+        if not value:
+            return _store(settings, key)
+        view.usage("set")
+        return None
+    if value:
+        return _store(settings, {key: value[0]})
+    if not settings_check.row(key)[3]:
+        print("%s is %r. To change it: %s" % (key, settings[key], _example(key)))
+        return None
+    try:
+        typed = secret.ask("%s (nothing is shown while you type): " % key)
+    except secret.Cancelled as e:
+        print("%s: %s, nothing is changed." % (key, e))
+        return None
+    return _store(settings, {key: typed}, True)
+
+
+def _store(settings, values, asked=False):
     old = settings.export(secrets=True)
     settings.load(values)
-    given = [k for k in given if settings_check.row(k)[3]]
-    if given:
-        return secret.Told(settings, {k: old.get(k) for k in values}, sorted(given)[0])
-    for k in values:
-        hidden = settings_check.row(k)[3]
-        shown = settings[k]
-        if hidden or shown is None:
-            shown = "not set" if shown is None else "set"
-        print("%s = %s" % (k, shown))
+    given = [k for k in sorted(values) if settings_check.row(k)[3] and values[k] is not None]
+    if given and not asked:
+        before = {k: old.get(k) for k in values}
+        now = {k: settings[k] for k in values}
+        return secret.Told(gateway.nvs(), before, now, given[0])
+    for k in sorted(values):
+        print("%s = %s" % (k, _shown(settings, settings_check.row(k))))
     _remarks(settings)
     return None
+
+
+def _shown(settings, row):
+    value = settings[row[0]]
+    if value is None:
+        return "not set"
+    return "set" if row[3] else str(value)
 
 
 # -- the gateway

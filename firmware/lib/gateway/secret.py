@@ -13,7 +13,7 @@ class Cancelled(Exception):
     """Nothing was typed; the text says why."""
 
 
-def ask(prompt):
+def ask(prompt, patience_ms=_PATIENCE_MS):
     """Show `prompt` and return one line, read without echo.
 
     Cancelled on Ctrl-C, on an empty line, and when nobody types.
@@ -27,8 +27,8 @@ def ask(prompt):
     text = None
     try:
         while text is None:
-            if not poll.poll(_PATIENCE_MS):
-                raise Cancelled("no key for %d s" % (_PATIENCE_MS // 1000))
+            if not poll.poll(patience_ms):
+                raise Cancelled("no key for %d s" % (patience_ms // 1000))
             c = stdin.read(1)
             if not c or c == b"\x03" or c == b"\x04":
                 raise Cancelled("cancelled")
@@ -53,19 +53,23 @@ def ask(prompt):
 # print(gateway.set(...)) from a program is accepted. What slips through at the prompt is `x =
 # gateway.set(...)`, which nobody types by accident.
 class Told:
-    def __init__(self, settings, old, what):
-        self.settings = settings
-        self.old = old  # None once it was taken back
-        self.what = what
+    def __init__(self, nvs, old, new, key):
+        self.nvs = nvs
+        self.old = old  # {key: value before}
+        self.new = new  # {key: value now}; empty once it was taken back
+        self.key = key  # the secret to name
 
     def __repr__(self):
-        if self.old is not None:
-            self.settings.load(self.old)
-            self.old = None
+        from gateway.settings import Settings
+
+        settings = Settings(self.nvs)
+        # Only what nobody has changed since: the prompt keeps its last result as `_`.
+        settings.load({k: self.old[k] for k in self.new if settings[k] == self.new[k]})
+        self.new = {}
         return (
             "%s: not changed. A command stays in the history (this one until Ctrl-D).\n"
-            'Type gateway.set("%s") and it is asked for without echo.' % (self.what, self.what)
+            'Type gateway.set("%s") and it is asked for without echo.' % (self.key, self.key)
         )
 
     def __str__(self):
-        return "%s: set" % self.what
+        return "%s: set" % self.key

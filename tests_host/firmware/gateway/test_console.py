@@ -66,15 +66,15 @@ class App:
         self.status = Status(Board(), self.clock, self.log)
         self.stops = 0
         self.checks = []
-        self.gate = None  # an Event that holds a check back
+        self.gate = asyncio.Event()  # while not set, it holds checks back
+        self.gate.set()
 
     def stop(self):
         self.stops += 1
 
     async def check(self, what):
         self.checks.append(what)
-        if self.gate:
-            await self.gate.wait()
+        await self.gate.wait()
         if what == "server":
             raise OSError(113)
         return {"check": what, "ok": True}
@@ -291,7 +291,7 @@ def test_a_check_that_fails_gives_json_too_and_is_logged():
 
 def test_the_console_answers_during_a_check_and_runs_only_one():
     async def scenario(rig):
-        rig.app.gate = asyncio.Event()
+        rig.app.gate.clear()
         rig.app.clock.held = True
         await rig.type(b"check radio\r")
         assert "under way" in await rig.type(b"check radio\r")
@@ -309,7 +309,7 @@ def test_the_console_answers_during_a_check_and_runs_only_one():
 
 def test_a_check_without_end_is_ended():
     async def scenario(rig):
-        rig.app.gate = asyncio.Event()
+        rig.app.gate.clear()
         out = await rig.type(b"check radio\r")
         for _ in range(5):
             await rig.turns()
@@ -482,7 +482,7 @@ def test_its_end_leaves_nothing_behind():
     async def go():
         rig = Rig()
         await rig.start()
-        rig.app.gate = asyncio.Event()
+        rig.app.gate.clear()
         rig.keys.data = b"check radio\r"
         rig.keys.some.set()
         for _ in range(12):

@@ -13,8 +13,8 @@ def pauses(times):
     return [times[i] for i in range(1, len(times), 2)]
 
 
-# What an eye takes in of a rhythm: how many flashes in a row, which of them are long, and the pace.
-# -> (flashes, their lengths in two classes, length of a round, in classes of a factor of two)
+# What an eye takes in of a rhythm: how many flashes, which of them are long, and the pace.
+# -> (flashes, their lengths in two classes, length of a round in octaves)
 def look(times):
     if not times:
         return "steady"
