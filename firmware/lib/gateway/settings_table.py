@@ -1,0 +1,30 @@
+# Every setting, once. Loaded to read and to change settings, and dropped again; what a key means
+# to people is in settings_help.txt.
+
+# (key, default, check, secret). The check is (least, most) for a number, a longer tuple of the
+# numbers allowed, a tuple of the words allowed, or the name of a function in settings_check. None
+# as default: not set.
+TABLE = (
+    ("broute.id", None, "route_id", True),
+    ("broute.password", None, "route_password", True),
+    ("radio.module", "auto", ("auto", "bp35a1", "bp35c2", "rl7023"), False),
+    ("radio.baud", 115200, (115200, 57600, 38400, 19200, 9600, 4800, 2400), False),
+    ("wifi.ssid", None, "ssid", False),
+    ("wifi.key", None, "wifi_key", True),
+    ("wifi.country", "JP", "country", False),
+    ("net.kind", "wifi", ("wifi", "lan"), False),
+    ("net.mode", "dhcp", ("dhcp", "static"), False),
+    ("net.ip", None, "address", False),
+    ("net.mask", None, "mask", False),
+    ("net.gateway", None, "address", False),
+    ("net.dns", None, "address", False),
+    ("net.hostname", None, "hostname", False),  # None: kenshin- and the end of the board's number
+    ("server.url", None, "url", False),
+    ("server.token", None, "token", True),
+    ("server.interval", 60, (10, 3600), False),
+    ("poll.interval", 30, (10, 3600), False),
+    ("poll.energy", 300, (30, 86400), False),
+    ("poll.timeout", 10, (8, 20), False),
+    ("time.ntp", "ntp.nict.jp", "host", False),
+    ("board.type", "generic", ("generic", "atoms3-a1", "atoms3-c1"), False),
+)
