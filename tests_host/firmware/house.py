@@ -9,10 +9,11 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from gateway import ntp
+from gateway import timekeeper
 from gateway.app import App
 from gateway.clock import Clock
 from gateway.http import HttpError
+from gateway.names import NtpError
 from gateway.settings import Settings
 from meterlab import vtime
 from meterlab.control import Control
@@ -226,7 +227,7 @@ class House:
         self.scheduler = scheduler
         self.ntp_alive = True
         self.world.start()
-        query, ntp.query = ntp.query, self._ntp  # virtual time has no sockets
+        query, timekeeper.query = timekeeper.query, self._ntp  # virtual time has no sockets
         self.keys = asyncio.StreamReader()
         self.app = app = App(
             self.board,
@@ -240,7 +241,7 @@ class House:
         try:
             return await story(self)
         finally:
-            ntp.query = query
+            timekeeper.query = query
             main.cancel()
             await asyncio.gather(main, return_exceptions=True)
             await app.leave()
@@ -250,7 +251,7 @@ class House:
     async def _ntp(self, host: str, clock: Any, *limits: int) -> tuple[int, int]:
         await asyncio.sleep(0.03)
         if not (self.ntp_alive and self.board.net.alive):
-            raise ntp.NtpError(f"{host}: no answer in 3000 ms")
+            raise NtpError(f"{host}: no answer in 3000 ms")
         ms = self.scheduler.utc_ms()
         return ms // 1000, clock.ms() - ms % 1000
 

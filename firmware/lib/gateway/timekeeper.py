@@ -1,0 +1,70 @@
+# The task that keeps the clock right from the time server.
+import gateway
+from gateway import names
+from micropython import const
+
+_AGAIN_MS = const(21_600_000)  # a good clock is asked for every 6 hours
+_PAUSE_MIN_MS = const(15_000)
+_PAUSE_MAX_MS = const(900_000)
+_TURN_MS = const(60_000)
+
+
+async def query(host, clock):
+    """ntp.query, loaded for this one question."""
+    from gateway import ntp
+
+    try:
+        return await ntp.query(host, clock)
+    finally:
+        gateway.drop("ntp")
+
+
+class TimeKeeper:
+    """Sets `clock` from time.ntp. `air`: see Uplink; looking up a name may block."""
+
+    def __init__(self, settings, clock, network, air, log):
+        self._host = settings["time.ntp"]
+        self._clock = clock
+        self._network = network
+        self._air = air
+        self._log = log
+
+    async def run(self, beat):
+        pause = _PAUSE_MIN_MS
+        while True:
+            beat(3 * _TURN_MS)
+            if not await self._network.wait_up(_TURN_MS):
+                continue
+            if await self.sync():
+                pause = _PAUSE_MIN_MS
+                wait = _AGAIN_MS
+            else:
+                wait = pause
+                pause = min(pause * 2, _PAUSE_MAX_MS)
+            beat(wait + _TURN_MS)
+            await self._clock.sleep_ms(wait)
+
+    async def sync(self):
+        """Ask once and set the clock. -> True when the server was heard and believed."""
+        clock = self._clock
+        host = self._host
+        try:
+            if not await names.quiet(self._air, clock):
+                return False
+            async with self._air:
+                address = names.resolve(host, clock.ms())
+            utc, at = await query(address, clock)
+        except OSError:
+            self._network.dns_failed(host)
+            return False
+        except names.NtpError as e:
+            names.forget(host)
+            self._log.warn("time: %s", e)
+            return False
+        before = clock.utc_at(at)
+        if not clock.set(utc, "ntp", at):
+            return False
+        if before != utc:
+            what = "set" if before is None else "corrected by %d s" % (utc - before)
+            self._log.info("time: %s from %s", what, host)
+        return True
