@@ -199,8 +199,9 @@ class Meter:
                 self._notify(METER, CONTROLLER, frames.INF, part)
 
     def _ask_receipt(self, part: list[Property], tries: int) -> None:
-        tid = self._notify(METER, CONTROLLER, frames.INFC, part)
+        tid = self._tid
         self._unconfirmed[tid] = part
+        self._notify(METER, CONTROLLER, frames.INFC, part)
         self.scheduler.call_later(20_000, self._again, tid, tries - 1)
 
     def _again(self, tid: int, tries: int) -> None:
@@ -218,13 +219,11 @@ class Meter:
         properties: Sequence[Property],
         *,
         multicast: bool = False,
-    ) -> int:
-        tid = self._tid
-        self._tid = (tid + 1) & 0xFFFF
+    ) -> None:
+        tid, self._tid = self._tid, (self._tid + 1) & 0xFFFF
         frame = frames.build(tid, source, target, service, properties)
         sent = self.on_notify is not None and self.on_notify(frame, multicast)
         self.counters["notified" if sent else "missed"] += 1
-        return tid
 
 
 def _object(target: int) -> int | None:

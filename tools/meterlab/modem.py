@@ -20,7 +20,7 @@ from meterlab.scheduler import Scheduler
 
 SENT, FAILED, SOLICITING = 0, 1, 2
 
-_CHANNEL_MS = 20  # tuning to the next channel, by the difference of measured and computed scans
+_CHANNEL_MS = 18  # tuning to the next channel, by the difference of measured and computed scans
 
 
 @dataclass(slots=True)
@@ -144,7 +144,7 @@ class Modem:
             for beacon in self.air.beacons(self, channel, pairing, duration, self.rng):
                 delay = 20 + self.rng.random() * min(turn - _CHANNEL_MS, 150.0)
                 self.later(i * turn + delay, found, beacon)
-        self.later(len(channels) * turn + 100, self._scanned, done)
+        self.later(len(channels) * turn + 20, self._scanned, done)
 
     @staticmethod
     def dwell_ms(duration: int) -> float:

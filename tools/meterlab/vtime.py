@@ -97,6 +97,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     """An event loop on virtual seconds, starting at `start`.
 
     `limit`: virtual time (absolute, seconds) that may not be passed; None = no limit.
+    `timers`: how many were ever set, a measure of work that no machine's speed changes.
     """
 
     def __init__(self, *, start: float = 0.0, limit: float | None = None) -> None:
@@ -104,8 +105,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.exceptions: list[dict[str, Any]] = []
         self._now = start
         self._ready: deque[_Handle] = deque()
-        self._timers: list[tuple[float, int, _Handle]] = []
-        self._count = 0
+        self._heap: list[tuple[float, int, _Handle]] = []
+        self.timers = 0
         self._running = False
         self._stopping = False
         self._closed = False
@@ -146,8 +147,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         handle = _Handle(when, callback, args, context)
-        self._count += 1
-        heapq.heappush(self._timers, (when, self._count, handle))
+        self.timers += 1
+        heapq.heappush(self._heap, (when, self.timers, handle))
         return handle
 
     def create_future(self) -> asyncio.Future[Any]:
@@ -180,27 +181,28 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             asyncio._set_running_loop(None)  # pyright: ignore[reportPrivateUsage]
 
     def _spin(self) -> None:
-        ready, timers, pop = self._ready, self._timers, heapq.heappop
+        ready, heap, pop = self._ready, self._heap, heapq.heappop
         left = LIVELOCK
         while not self._stopping:
             if not ready:
-                while timers and timers[0][2].dead:
-                    pop(timers)
-                if not timers:
+                while heap and heap[0][2].dead:
+                    pop(heap)
+                if not heap:
                     raise Deadlock(f"nothing left to happen at {self._now:.3f} s" + self._who())
-                now = timers[0][0]
+                now = heap[0][0]
                 if now > self._now:
                     if self.limit is not None and now > self.limit:
                         raise TimeLimit(f"past {self.limit:.3f} s of virtual time" + self._who())
                     self._now = now
                     left = LIVELOCK
-                while timers and timers[0][0] <= self._now:
-                    ready.append(pop(timers)[2])
+                while heap and heap[0][0] <= self._now:
+                    ready.append(pop(heap)[2])
             handle = ready.popleft()
             if handle.dead:
                 continue
             left -= 1
             if not left:
+                ready.appendleft(handle)  # so that its task can still be cancelled
                 raise Livelock(f"time stands still at {self._now:.3f} s: {handle!r}")
             try:
                 if handle.context is None:
@@ -249,7 +251,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             raise RuntimeError("a running loop cannot be closed")
         self._closed = True
         self._ready.clear()
-        self._timers.clear()
+        self._heap.clear()
 
     async def shutdown_asyncgens(self) -> None:
         pass  # they are finalised when they are collected

@@ -94,7 +94,10 @@ class SkInput:
             self._take_line(end)
             return True
         if len(buffer) > _LINE:
+            self._show(len(buffer))
             self._drop()
+            if self.echo:
+                self._emit(b"\r\n")
             self._on_fault("ER09")
             return True
         self._show(len(buffer))
@@ -111,6 +114,8 @@ class SkInput:
         self._echoed = 0
         if self._skipping:
             self._skipping = False
+        elif len(line) > _LINE:
+            self._on_fault("ER09")
         elif line.rstrip(b" "):
             self._on_line(line)
 
