@@ -77,8 +77,8 @@ def _index(folder: Path, home: Path, architecture: str) -> None:
 
 @pytest.fixture
 def gpg_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    if not apt.available() or not shutil.which("gpg"):
-        pytest.skip("no apt or no gpg on this machine")
+    if not apt.available() or not shutil.which("gpg-agent"):
+        pytest.skip("no apt or no gpg-agent on this machine")
     home = tmp_path_factory.mktemp("g")
     home.chmod(0o700)
     gpg = ("gpg", "--homedir", home, "--batch", "--passphrase", "", "--pinentry-mode", "loopback")
