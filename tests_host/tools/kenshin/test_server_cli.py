@@ -87,6 +87,9 @@ def test_the_server_listens_on_loopback_only_and_is_silent_about_it(start):
 
 def test_listening_beyond_loopback_is_warned_of(start):
     server = start("--host", "0.0.0.0")
+    # What is printed is an address a board can be given.
+    assert "0.0.0.0" not in server.url
+    assert server.client.get("/healthz").status_code == 200
     assert server.end(signal.SIGTERM) in (0, -signal.SIGTERM)
     text = server.errors.read_text()
     assert "WARNING: listening on 0.0.0.0. There is no login yet" in text
@@ -108,7 +111,29 @@ def test_a_refusal_is_readable_although_the_body_was_not_wanted(start, new_board
         answer = connection.getresponse()
         assert answer.status == status
         assert json.loads(answer.read())["status"] == status
+        assert connection.sock is not None  # still open: the next upload can use it
         connection.close()
+
+
+def test_http_1_0_is_served_as_boards_speak_it(start, new_board, instant):
+    server = start()
+    board = new_board(server)
+    host, port = server.url.removeprefix("http://").split(":")
+    body = json.dumps({"v": 1, "stream": 1, "readings": [instant(1, t=int(time.time()))]})
+    request = (
+        f"POST /api/v1/readings HTTP/1.0\r\nHost: {host}\r\n"
+        f"Authorization: Bearer {board.token}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    )
+    with socket.create_connection((host, int(port)), LIMIT) as connection:
+        connection.sendall(request.encode())
+        answer = b""
+        while data := connection.recv(4096):  # to the end: the server closes
+            answer += data
+    head, _, content = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"content-length: %d\r\n" % len(content) in head + b"\r\n"
+    assert b"chunked" not in head
+    assert json.loads(content)["ack"] == [[1, 1]]
 
 
 def test_a_half_sent_upload_hurts_nobody(start, new_board, instant):
@@ -130,11 +155,14 @@ def test_a_half_sent_upload_hurts_nobody(start, new_board, instant):
     assert "Traceback" not in server.errors.read_text()
 
 
-def test_gateways_added_while_the_server_runs_are_known_at_once(start, new_board, instant):
+def test_a_gateway_added_while_the_server_runs_is_known_at_once(cli, start, new_board, instant):
     server = start()
-    for n in range(2):
-        board = new_board(server, f"home {n}")
-        assert board.upload(instant(1, t=int(time.time())))["ack"] == [[1, 1]]
+    board = new_board(server, "other")
+    added = json.loads(cli("server", "gateway", "add", "home", "--json").stdout)
+    board.code, board.token = added["code"], added["token"]
+    assert board.upload(instant(1, t=int(time.time())))["ack"] == [[1, 1]]
+    listed = cli("server", "gateway", "list").stdout
+    assert f"{board.code}  home  1 readings  seen 2" in listed
 
 
 def test_no_token_reaches_the_servers_output(start, new_board, instant):

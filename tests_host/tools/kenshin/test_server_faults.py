@@ -6,9 +6,11 @@ import threading
 from contextlib import closing
 
 import pytest
+from fastapi import Request
 from sqlalchemy import event
 
-from kenshin.server import routes_ingest
+from kenshin.server import body, routes_ingest
+from kenshin.server.problems import Problem
 from kenshin.server.store import Store, StoreError, Unavailable, Writer, database_url
 
 T0 = 1_795_392_000
@@ -34,11 +36,21 @@ def test_commits_wait_for_the_disk(lab):
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
 
 
+def test_a_write_has_the_lock_from_its_beginning(lab):
+    # Taken later, it could be refused half-way although nobody holds it for long.
+    with closing(sqlite3.connect(lab.path, timeout=0, isolation_level=None)) as other:
+        with lab.store.reading():
+            other.execute("BEGIN IMMEDIATE")
+            other.execute("ROLLBACK")
+        with lab.store.writing(), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+
+
 def test_a_locked_database_is_not_now_and_later_all_is_well(lab, board, instant):
-    body = upload([instant(1)])
+    sent = upload([instant(1)])
     with closing(sqlite3.connect(lab.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        not_now(board.post(body), "locked by another program")
+        not_now(board.post(sent), "locked by another program")
         # Looking is still possible.
         assert board.detail()["last_seen"] is None
         assert lab.client.get("/healthz").status_code == 200
@@ -77,8 +89,8 @@ def test_a_full_disk_is_not_now_and_later_all_is_well(lab, board, instant):
 
 def test_a_server_that_does_not_know_the_time_takes_nothing(lab, board, instant):
     lab.now = routes_ingest.CLOCK_FLOOR - 1  # a small computer without a clock, before NTP
-    body = upload([instant(1, t=T0)])
-    not_now(board.post(body), "")
+    sent = upload([instant(1, t=T0)])
+    not_now(board.post(sent), "")
     assert board.readings() == []
     lab.now = T0
     assert board.upload(instant(1, t=T0))["ack"] == [[1, 1]]
@@ -93,6 +105,27 @@ def test_a_mistake_in_an_upload_undoes_all_of_it(lab, board, instant):
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO received")
     assert board.readings() == []
     assert board.upload(instant(1))["ack"] == [[1, 1]]
+
+
+def request(messages):
+    async def receive():
+        if messages:
+            return messages.pop(0)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    return Request(scope, receive)
+
+
+@pytest.mark.parametrize(
+    ("then", "name"), [([], "too-slow"), ([{"type": "http.disconnect"}], "incomplete")]
+)
+def test_a_body_that_does_not_come_to_its_end_is_given_up(then, name):
+    half = {"type": "http.request", "body": b'{"v":1', "more_body": True}
+    with pytest.raises(Problem) as caught:
+        asyncio.run(asyncio.wait_for(body.read(request([half, *then]), 1000, 0.05), 10))
+    assert caught.value.name == name
 
 
 def test_writes_that_wait_are_bounded_in_number_and_time(lab):

@@ -11,45 +11,26 @@ from kenshin.server.problems import Problem
 async def read(request: Request, limit: int, seconds: float) -> bytes:
     """The whole body, of at most `limit` bytes, within `seconds`.
 
-    Raises Problem: too-large, too-slow, incomplete, encoding.
+    Raises Problem: too-large, too-slow, incomplete, encoding. What is then still to come is read
+    and dropped by the web server, so that the other side gets the answer and no reset.
     """
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        await discard(request, limit, seconds)
         raise Problem("encoding")
-    body = bytearray()
-    if await _take(request, body, limit, seconds):
-        return bytes(body)
-    raise Problem("too-large", f"an upload has at most {limit} bytes: send fewer readings at once")
-
-
-async def discard(request: Request, limit: int, seconds: float) -> None:
-    """Take a body that will not be used, up to a bound.
-
-    Closing a connection with unread data resets it, and the other side may then never see the
-    answer: it would take "wrong token" for a broken network.
-    """
-    await _take(request, None, limit, seconds)
-
-
-async def _take(request: Request, body: bytearray | None, limit: int, seconds: float) -> bool:
-    """Whether the whole body fitted. What is beyond `limit` is thrown away, up to a bound."""
-    size = 0
-    # Too large by its own word: nothing of it is kept.
+    too_large = Problem(
+        "too-large", f"an upload has at most {limit} bytes: send fewer readings at once"
+    )
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limit:
-        body = None
+        raise too_large
+    body = bytearray()
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
-                    body = None
-                if size > 4 * limit:
-                    return False
-                if body is not None:
-                    body += chunk
+                if len(body) + len(chunk) > limit:
+                    raise too_large
+                body += chunk
     except TimeoutError:
         raise Problem("too-slow", f"a body must arrive within {seconds:g} s") from None
     except ClientDisconnect:
         raise Problem("incomplete") from None
-    return size <= limit
+    return bytes(body)

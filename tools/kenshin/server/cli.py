@@ -14,7 +14,7 @@ import typer
 from kenshin.server import gateways, queries, units
 from kenshin.server.store import Store, StoreError, Unavailable, database_url
 
-DEFAULT_PORT = 8610
+DEFAULT_PORT = 8000
 
 app = typer.Typer(no_args_is_help=True, help="The power metering server.")
 gateway_app = typer.Typer(no_args_is_help=True, help="Gateways: the boards that upload.")
@@ -86,9 +86,7 @@ def run(
             timeout_keep_alive=75,  # longer than a gateway's upload interval
             timeout_graceful_shutdown=10,
         )
-        address, number = listener.getsockname()[:2]
-        shown = f"[{address}]" if ":" in address else address
-        typer.echo(f"kenshin server: http://{shown}:{number}/  database: {store}")
+        typer.echo(f"kenshin server: {_address(listener)}  database: {store}")
         try:
             uvicorn.Server(config).run(sockets=[listener])
         except KeyboardInterrupt:
@@ -151,6 +149,22 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _address(listener: socket.socket) -> str:
+    """Where a browser, or a board, finds this server."""
+    host, port = listener.getsockname()[:2]
+    if ipaddress.ip_address(host).is_unspecified:
+        # The address of this machine on its own network: the one a packet to outside would
+        # carry. Connecting a datagram socket sends nothing.
+        outside = "192.0.2.1" if listener.family == socket.AF_INET else "2001:db8::1"
+        with socket.socket(listener.family, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect((outside, 9))
+                host = probe.getsockname()[0]
+            except OSError:  # no network now
+                host = "127.0.0.1" if listener.family == socket.AF_INET else "::1"
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def _listen(host: str, port: int) -> socket.socket:

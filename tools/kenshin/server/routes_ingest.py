@@ -50,11 +50,7 @@ async def upload(request: Request, service: Served) -> Response:
     named in `rejected`, with its reason, and does not hold up the others.
     """
     limits = service.limits
-    try:
-        gateway = await uploader(request, service)
-    except Problem:
-        await body.discard(request, limits.body, limits.body_seconds)
-        raise
+    gateway = await uploader(request, service)
     content = await body.read(request, limits.body, limits.body_seconds)
     try:
         batch = wire.parse(content)

@@ -1,0 +1,5 @@
+"""`python -m kenshin`."""
+
+from kenshin.cli import app
+
+app()
