@@ -65,7 +65,8 @@ class App:
         sup.add("network", network.run)
         sup.add("time", TimeKeeper(settings, clock, network, air, log).run)
         sup.add("uplink", self.uplink.run)
-        sup.add("console", Console(self, reader, write).run)
+        self.console = console = Console(self, reader, write)
+        sup.add("console", console.run)
         if store.damage:
             log.error("%s", store.damage)
 
@@ -127,8 +128,15 @@ class App:
         except (KeyboardInterrupt, asyncio.CancelledError):
             return None  # both are the owner's wish
         finally:
+            self.console.close()
             # Ctrl-C leaves the tasks where they were: they end in the same loop, and properly.
-            loop.run_until_complete(self._end(main))
+            # More of them change nothing: each step has its limit, and nothing may be skipped.
+            while True:
+                try:
+                    loop.run_until_complete(self._end(main))
+                    break
+                except KeyboardInterrupt:
+                    continue
             asyncio.new_event_loop()
             if self.supervisor.armed:
                 self.board.wdt(_REPL_WDT_MS)

@@ -9,12 +9,27 @@ from gateway.line import Line
 from gateway.supervisor import cancel, describe
 from micropython import const
 
+_NOTHING = bytearray(0)
 _CHECKS = (["network"], ["server"], ["radio"])
 _LINE_MAX = const(48)
 _QUIET_MS = const(60_000)  # readings come more often than anyone wants to see a line
 _JSON_MS = const(1000)
 _CHECK_MS = const(90_000)
 _EOF_MS = const(60_000)
+
+
+# The serial line's bytes; as text, half a character of UTF-8 would block everything.
+class _Stdin:
+    def __init__(self):
+        self.closed = False
+        self._bytes = sys.stdin.buffer
+        self._stream = asyncio.StreamReader(self._bytes)
+
+    async def readinto(self, buf):
+        await self._stream.readinto(_NOTHING)  # waits for a byte and leaves it where it is
+        if self.closed:
+            await asyncio.Event().wait()  # until cancelled
+        return self._bytes.readinto(buf)
 
 
 class Console:
@@ -27,8 +42,7 @@ class Console:
 
     def __init__(self, app, reader=None, write=None):
         self.app = app
-        # The bytes of stdin, because half a character of UTF-8 would block everything.
-        self._reader = reader or asyncio.StreamReader(sys.stdin.buffer)
+        self._reader = reader or _Stdin()
         self._write = write or sys.stdout.write
         self._byte = bytearray(1)
         self._line = Line(_LINE_MAX, self._write)
@@ -36,6 +50,14 @@ class Console:
         self._about = None  # what the last status line told, and its ms
         self._told_ms = 0
         self._checking = None
+
+    def close(self):
+        """Read no more: what comes from now on is for the Python prompt.
+
+        To be called before the loop runs on after Ctrl-C. mpremote sends Ctrl-C once, and right
+        behind it the Ctrl-A that asks for the raw REPL, which nobody may read here.
+        """
+        self._reader.closed = True
 
     async def run(self, beat):
         """For ever. Waits for keys; wakes up by itself only while JSON lines are on."""

@@ -18,7 +18,6 @@ def ask(prompt, patience_ms=_PATIENCE_MS):
 
     Cancelled on Ctrl-C, on an empty line, and when nobody types.
     """
-    sys.stdout.write(prompt)
     # The bytes, one at a time: a board's stdin waits until it has all it was asked for.
     stdin = sys.stdin.buffer
     poll = select.poll()
@@ -26,6 +25,7 @@ def ask(prompt, patience_ms=_PATIENCE_MS):
     line = Line(_MAX)
     text = None
     try:
+        sys.stdout.write(prompt)
         while text is None:
             if not poll.poll(patience_ms):
                 raise Cancelled("no key for %d s" % (patience_ms // 1000))
