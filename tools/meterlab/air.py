@@ -56,6 +56,7 @@ class Receiver(Protocol):
 
     def receive(self, node: Node, datagram: Datagram) -> None: ...
     def dismissed(self, node: Node) -> None: ...
+    def solicited(self, node: Node) -> None: ...
     def session_number(self, node: Node) -> int | None: ...
 
 
@@ -205,6 +206,8 @@ class Node:
         if module is None or module.session_number(self) != session.number:
             return False  # nobody who could decipher it
         link = self.air.link(module, self)
+        if not multicast and self._rng.random() < 0.3 and not link.loses_down(self._rng):
+            module.solicited(self)  # its neighbour entry has grown old
         self._send(module, link, frame, 5 + self._rng.random() * 55, multicast)
         return True
 

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from meterlab.air import rssi_at
+from meterlab.board import cli as board_cli
 from meterlab.control import ControlError
+from meterlab.demo import cli as demo_cli
 from meterlab.metering import Equipment
 from meterlab.serve import Service, serve
 from meterlab.world import KINDS, Plan
@@ -22,9 +24,8 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _main() -> None:  # pyright: ignore[reportUnusedFunction]  # keeps `module` a subcommand
-    pass
+board_cli.register(app)
+demo_cli.register(app)
 
 
 @app.command()
@@ -116,5 +117,5 @@ def module(
             control=control,
         )
         asyncio.run(serve(plan, service, typer.echo))
-    except (ControlError, FileExistsError, ValueError) as error:
+    except (ControlError, OSError, ValueError) as error:
         raise typer.BadParameter(str(error)) from None

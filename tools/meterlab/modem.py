@@ -290,16 +290,25 @@ class Modem:
 
     # -- what the air does to it
 
+    def _hears(self, node: Node) -> bool:
+        here = node.channel == self.channel and node.pan_id == self.pan_id
+        return here and not self.scanning
+
     def receive(self, node: Node, datagram: Datagram) -> None:
-        if self.scanning or node.channel != self.channel or node.pan_id != self.pan_id:
+        if not self._hears(node):
             return
         if self.pac.session is None or self.pac.peer != node.mac:
             return  # no key
         self.listener.on_datagram(datagram)
 
     def dismissed(self, node: Node) -> None:
-        if not self.scanning and node.channel == self.channel and node.pan_id == self.pan_id:
+        if self._hears(node):
             self.pac.dismissed(node)
+
+    def solicited(self, node: Node) -> None:
+        if self._hears(node):
+            self.remember(node.mac)
+            self.listener.on_solicitation(node.mac, answer=False)
 
     def session_number(self, node: Node) -> int | None:
         session: Session | None = self.pac.session

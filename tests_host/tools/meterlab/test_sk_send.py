@@ -355,3 +355,17 @@ def test_sending_at_the_wrong_moment_fails_and_is_counted(lab, moment):
         return result, host.world.module.modem.counters["sent in closed gate"]
 
     assert lab.run(story) == ("01", 0 if moment == "scan" else 1)
+
+
+def test_the_meter_sometimes_solicits_us_before_it_speaks(lab):
+    async def story(host):
+        await host.joined()
+        await asyncio.sleep(12 * 3600)
+        lines = host.texts()
+        at = [i for i, text in enumerate(lines) if text.startswith("EVENT 01")]
+        assert all(lines[i].split()[2] == host.meter for i in at)
+        assert all(lines[i + 1].startswith("ERXUDP") for i in at)
+        return len(at), sum(text.startswith("ERXUDP") and " 0E1A " in text for text in lines)
+
+    solicited, spoken = lab.run(story, limit_s=1e5)
+    assert 2 <= solicited < spoken

@@ -1,7 +1,8 @@
 """A module with SKSTACK-IP text on its UART: single-hop (BP35A1...) and dual-stack (BP35C2...).
 
 This class is the command interpreter; `sk_input` splits and echoes what arrives, `modem` is the
-radio, `sk_text` writes the long lines, `sk_more` has the commands that B-route hosts seldom use.
+radio, `sk_text` writes the long lines, `sk_scan` has SKSCAN, `sk_more` has what B-route hosts
+seldom use.
 Behaviour follows captured sessions; where a manual and a capture disagree, the capture wins.
 """
 
@@ -11,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from meterlab.air import Air, Beacon, Datagram
+from meterlab.air import Air, Datagram
 from meterlab.modem import FAILED, SENT, SOLICITING, Modem, Traits
-from meterlab.modules import sk_more, sk_text
+from meterlab.modules import sk_more, sk_scan, sk_text
 from meterlab.modules import sk_registers as reg
 from meterlab.modules.base import Module
 from meterlab.modules.sk_flash import Flash
@@ -259,38 +260,6 @@ class SkStack(Module):
         self.modem.pairing = args[0][-8:]
         self.ok()
 
-    def scan(self, args: list[str]) -> None:
-        mode, mask, duration = number(args[0], 1), number(args[1], 8), number(args[2], 2)
-        side = args[3] if len(args) > 3 else "0"
-        if mode not in (0, 2, 3) or not mask or duration is None or side not in ("0", "1"):
-            self.fail("ER06")
-            return
-        channels = [0x21 + bit for bit in range(28) if mask >> bit & 1]
-        if duration > 14 or not channels:
-            self.fail("ER06")
-            return
-        self.ok()
-        if self.modem.scanning:
-            return  # accepted, and nothing comes of it
-        if mode == 0:
-            self.modem.measure(channels, duration, self._measured)
-        else:
-            pairing = self.modem.pairing if mode == 2 else None
-            self.modem.scan(channels, duration, pairing, self._heard, self._scanned)
-
-    def _heard(self, beacon: Beacon) -> None:
-        block = sk_text.pan_description(beacon, dual=self.product.dual)
-        self.say(f"EVENT 20 {self.own}{self.side}", block)
-
-    def _scanned(self) -> None:
-        self.event(0x22, self.own)
-
-    def _measured(self, levels: dict[int, int]) -> None:
-        self.event(0x1F, self.own)
-        pairs = " ".join(f"{channel:02X} {level:02X}" for channel, level in levels.items())
-        line = "0 " + pairs if self.product.dual else pairs
-        self.say("EEDSCAN", line, *([""] if self.product.ed_gap else []))
-
     def link_local(self, args: list[str]) -> None:
         if len(args[0]) != 16 or number(args[0], 16) is None:
             self.fail("ER06")
@@ -404,7 +373,7 @@ _COMMANDS: dict[str, Command] = {
     "SKSREG": ((1, 2), (1, 2), SkStack.register),
     "SKSETPWD": ((2,), (2,), SkStack.set_password),
     "SKSETRBID": ((1,), (1,), SkStack.set_rbid),
-    "SKSCAN": ((3,), (4,), SkStack.scan),
+    "SKSCAN": ((3,), (4,), sk_scan.scan),
     "SKLL64": ((1,), (1,), SkStack.link_local),
     "SKJOIN": ((1,), (1,), SkStack.join),
     "SKREJOIN": ((0,), (0,), SkStack.rejoin),
