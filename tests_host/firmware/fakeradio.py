@@ -210,6 +210,18 @@ def feed(parser, data, chunk=4096):
         data = data[n:]
 
 
+# How many words a line has, where it is not one.
+_WORDS = {
+    b"SKSREG": (2, 3),
+    b"WOPT": (2, 2),
+    b"SKSCAN": (4, 4),
+    b"SKLL64": (2, 2),
+    b"SKJOIN": (2, 2),
+    b"SKSETPWD": (3, 3),
+    b"SKSETRBID": (2, 2),
+}
+
+
 class Module(Wire):
     """A small SKSTACK-IP module with a meter in range.
 
@@ -219,7 +231,7 @@ class Module(Wire):
     def __init__(self, clock, dual=False, echo=True, option=b"00", chunk=4096):
         super().__init__(clock, chunk)
         self.dual = dual
-        self.echo = echo
+        self.echo = self._echo = echo
         self.option = option  # None: knows no ROPT
         self.replies = {}
         self.lines = []  # the commands heard
@@ -231,6 +243,13 @@ class Module(Wire):
         self.answers = []  # payloads said after the next datagrams
         self._line = bytearray()
         self._need = 0
+
+    # As after power-up: what was going on is forgotten.
+    def restart(self):
+        for task in self._tasks:
+            task.cancel()
+        self.echo = self._echo
+        self.registers = {b"SFB": b"0", b"SA2": b"0"}
 
     # An EVENT line as this edition writes it.
     def event(self, code, param=b"", address=METER):
@@ -291,7 +310,9 @@ class Module(Wire):
         reply = self.replies.get(
             b"SKSENDTO", sent + b"OK\r\n" if self.sent_first else b"OK\r\n" + sent
         )
-        if reply is not None:
+        if isinstance(reply, tuple):
+            self.say(*reply)
+        elif reply is not None:
             self.feed(reply)
             if self.answers:
                 self.feed(self.datagram(self.answers.pop(0)))
@@ -307,7 +328,10 @@ class Module(Wire):
                 self.say(*reply) if isinstance(reply, tuple) else self.feed(reply)
             return
         reply = b"OK\r\n"
-        if words[0] == b"SKVER":
+        few, many = _WORDS.get(words[0], (1, 1))
+        if not few <= len(words) <= many + (words[0] == b"SKSCAN" and self.dual):
+            reply = b"FAIL ER05\r\n"
+        elif words[0] == b"SKVER":
             reply = (b"EVER 1.5.2\r\n" if self.dual else b"EVER 1.2.10\r\n") + reply
         elif words[0] == b"SKAPPVER":
             reply = b"EAPPVER rev26e\r\n" + reply
@@ -327,7 +351,7 @@ class Module(Wire):
             self.option = words[1]
             reply = b"OK\r"
         elif words[0] == b"SKSCAN":
-            if len(words) != (5 if self.dual else 4):
+            if len(words) == 4 and self.dual:
                 reply = b"FAIL ER05\r\n"
             else:
                 paired = words[1] == b"2"
@@ -352,7 +376,9 @@ class Module(Wire):
         elif words[0] == b"SKTERM":
             self.say(reply, 200, self.event(b"27"))
             return
-        elif words[0] not in (b"SKSETPWD", b"SKSETRBID", b"SKRESET"):
+        elif words[0] == b"SKRESET":
+            self.restart()
+        elif words[0] not in (b"SKSETPWD", b"SKSETRBID"):
             reply = b"FAIL ER04\r\n"
         self.feed(reply)
 

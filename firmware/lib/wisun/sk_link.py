@@ -71,7 +71,8 @@ class Link(Port):
         self._echoed = True
         if self._quiet:  # the module has started anew
             self._forget()
-            self._tell("reboot", None)
+            if not self._syncing:
+                self._tell("reboot", None)
 
     def on_garbage(self, size):
         self.counters["garbage"] += 1
@@ -124,7 +125,7 @@ class Link(Port):
             self._signal()
             self._tell("unlimited", None)
 
-    # The module is as after power-up, or nothing is known of it.
+    # The module is as after power-up.
     def _forget(self):
         self._quiet = self._limited = False
         self._scan_until = self._outcome = None

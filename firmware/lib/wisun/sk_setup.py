@@ -15,9 +15,10 @@ _FIELDS = ((b"Channel", 2), (b"Pan ID", 4), (b"Addr", 16), (b"LQI", 2), (b"PairI
 
 
 async def probe(radio):
-    radio._forget()
-    radio._flipped = False
     firmware = (await radio._resync())[5:].strip().decode()
+    # A scan or an authentication may still be going on.
+    radio._flipped = radio._quiet = radio._limited = False
+    radio._link(None, False)
     await _hush(radio)
     radio._echoed = False
     own = (await radio._do("SKINFO", want=b"EINFO ")).split()

@@ -221,6 +221,21 @@ def test_a_cancelled_scan_is_waited_for():
         start = rig.clock.ms()
         await driver.join(PAN)
         assert 10000 <= rig.clock.ms() - start <= 10100
+        # Nor does a probe end it, but a restart does, and no second one is told of.
+        await cancel(rig, driver.scan(), 2000)
+        start = rig.clock.ms()
+        await driver.probe()
+        await driver.scan()
+        assert rig.clock.ms() - start == 7000 + 9000
+        await cancel(rig, driver.scan(), 2000)
+        rig.clear()
+        rig.wire.restart()
+        start = rig.clock.ms()
+        await driver.probe()
+        rig.wire.replies[b"SKSCAN"] = (b"OK\r\n", 1000, rig.wire.event(b"22"))
+        await driver.scan()
+        assert rig.clock.ms() - start == 1000
+        assert rig.named("reboot") == []
 
     play(scene)
 
