@@ -32,6 +32,7 @@ LAZY: dict[str, str] = {
     "gateway/repl": "loaded for one call at the Python prompt",
     "gateway/secret": "loaded for one call at the Python prompt",
     "gateway/view": "loaded for one word at the console or the prompt",
+    "wisun/sk_setup": "loaded for what comes before a session, then dropped",
 }
 
 
