@@ -204,7 +204,8 @@ def _put(buf, at, props, esv):
         _room(buf, end)
         buf[at] = prop
         buf[at + 1] = pdc
-        buf[at + 2 : end] = edt
+        if pdc:
+            buf[at + 2 : end] = edt
         at = end
     return at
 
@@ -231,7 +232,10 @@ def is_answer(frame, tid, seoj, esv, epcs):
         return False
     if frame.esv != esv - 0x10 and frame.esv != (ESV_INFC_RES if esv == ESV_INFC else esv + 0x10):
         return False
-    for epc in frame.epcs():
-        if epc not in epcs:
+    data = frame.data
+    at = _FIRST
+    for _ in range(frame.opc):
+        if data[at] not in epcs:
             return False
+        at += 2 + data[at + 1]
     return True

@@ -42,15 +42,20 @@ half_hours = st.integers(0, 2_000_000).map(lambda n: n * 1800)
 minutes = st.integers(0, 60_000_000).map(lambda n: n * 60)
 
 
-def written(tid: int, seoj: int, deoj: int, body: tuple) -> bytes:
+def write(buf: bytearray | memoryview, header: tuple, body: tuple) -> int:
+    tid, seoj, deoj = header
     esv, first, second = body
+    return build(buf, tid, seoj, deoj, esv, first, second)
+
+
+def written(header: tuple, body: tuple) -> bytes:
     buf = bytearray(7000)
-    return bytes(buf[: build(buf, tid, seoj, deoj, esv, first, second)])
+    return bytes(buf[: write(buf, header, body)])
 
 
 @given(headers, bodies, st.sampled_from((bytes, bytearray, memoryview)))
 def test_what_is_built_is_read_again(header, body, kind):
-    f = Frame().parse(kind(written(*header, body)))
+    f = Frame().parse(kind(written(header, body)))
     assert (f.tid, f.seoj, f.deoj) == header
     assert f.esv == body[0]
     assert [(f.epc(i), bytes(f.edt(i))) for i in range(f.opc)] == body[1]
@@ -59,7 +64,7 @@ def test_what_is_built_is_read_again(header, body, kind):
 
 @given(headers, bodies, st.data())
 def test_no_part_of_a_frame_is_a_frame(header, body, data):
-    whole = written(*header, body)
+    whole = written(header, body)
     n = data.draw(st.integers(0, len(whole) - 1))
     with pytest.raises(EchonetError, match=f"frame ends at byte {n}"):
         Frame().parse(whole[:n])
@@ -67,22 +72,21 @@ def test_no_part_of_a_frame_is_a_frame(header, body, data):
 
 @given(headers, bodies, st.binary(min_size=1, max_size=40))
 def test_nothing_may_follow_a_frame(header, body, more):
-    whole = written(*header, body)
+    whole = written(header, body)
     with pytest.raises(EchonetError, match=f"excess {more[0]:02X} at byte {len(whole)}"):
         Frame().parse(whole + more)
 
 
 @given(headers, bodies, st.integers(0, 300))
 def test_a_small_buffer_is_refused_and_nothing_is_written_behind_it(header, body, room):
-    whole = written(*header, body)
+    whole = written(header, body)
     buf = bytearray(b"\xa5" * 7000)
     view = memoryview(buf)[:room]
-    esv, first, second = body
     if room < len(whole):
         with pytest.raises(EchonetError, match="too small"):
-            build(view, *header, esv, first, second)
+            write(view, header, body)
     else:
-        assert build(view, *header, esv, first, second) == len(whole)
+        assert write(view, header, body) == len(whole)
     assert buf[min(room, len(whole)) :] == b"\xa5" * (7000 - min(room, len(whole)))
 
 
@@ -161,7 +165,7 @@ def test_readers_in_the_frame_see_only_their_property(before, epc, watts):
     watts = watts % 2_000_000 - 1_000_000
     edt = encode.power(watts)
     body = (ESV_GET_RES, [(epc, before), (0xE7, edt), (0x80, b"\x30")], None)
-    f = Frame().parse(written(1, meter.METER, meter.CONTROLLER, body))
+    f = Frame().parse(written((1, meter.METER, meter.CONTROLLER), body))
     assert meter.power(f.data, f.find(0xE7)) == meter.power(f.get(0xE7)) == watts
 
 
@@ -239,7 +243,7 @@ def test_planner_gets_all_there_is_from_any_meter(wanted, have, getmap, limit, c
         answered = [(epc, b"\x01" if epc in have else b"") for epc in asked[:cut]]
         whole = len(answered) == len(asked) and all(edt for _, edt in answered)
         body = (ESV_GET_RES if whole else ESV_GET_SNA, answered, None)
-        f = Frame().parse(written(gets, meter.METER, meter.CONTROLLER, body))
+        f = Frame().parse(written((gets, meter.METER, meter.CONTROLLER), body))
         assert is_answer(f, gets, meter.METER, ESV_GET, asked)
         plan.answer(f)
         gets += 1
@@ -252,7 +256,7 @@ def test_planner_gets_all_there_is_from_any_meter(wanted, have, getmap, limit, c
 def test_answers_of_a_node_match_its_requests(tid, asked, have, esv):
     node = Node(Object(meter.METER, dict.fromkeys(have - {157, 158, 159}, b"\x01")))
     body = (esv, [(epc, b"") for epc in asked], None)
-    request = Frame().parse(written(tid, meter.CONTROLLER, meter.METER, body))
+    request = Frame().parse(written((tid, meter.CONTROLLER, meter.METER), body))
     buf = bytearray(1024)
     (n,) = node.answers(request, buf)
     answer = Frame().parse(bytes(buf[:n]))

@@ -64,6 +64,8 @@ def test_maps_of_the_profile():
 def test_controller_has_what_is_mandatory():
     _, values = one(gateway(), ask(0x62, CONTROLLER, b"\x80\x81\x82\x88\x8a\x9d\x9e\x9f"))
     assert values[0x80] == b"\x30"
+    assert values[0x81] == b"\x00"  # not set
+    assert values[0x82] == hex_("00005200")  # Release R
     assert values[0x88] == b"\x42"
     assert maps.decode(values[0x9D]) == hex_("808188")
     assert maps.decode(values[0x9E]) == hex_("81")
@@ -168,6 +170,9 @@ def test_a_request_cannot_overrun_the_buffer():
     (data,) = answers(node, request, 256)
     f = Frame().parse(data)
     assert [len(f.edt(i)) for i in range(4)] == [4, 194, 0, 4]
+    exact = len(request) + 4 + 194 + 194 + 4
+    assert one(node, request, exact)[0] == 0x72
+    assert one(node, request, exact - 1)[0] == 0x52
     many = ask(0x62, METER, b"\xe2" * 255)
     assert answers(node, many, len(many)) == [many[:4] + hex_("028801 028801 52") + many[11:]]
     writes = ask(0x61, METER, [(0xE5, bytes(9))] * 80)
