@@ -1,4 +1,4 @@
-"""What the simulator itself costs: processor time per poll in virtual time, with the host's reader.
+"""What the simulator itself costs: processor time per poll in virtual time, the reader included.
 
     PYTHONPATH=tools:tools/shim:firmware/lib python tools/bench/simulator.py [--json]
 

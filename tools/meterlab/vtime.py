@@ -294,14 +294,18 @@ def run(main: Coroutine[Any, Any, T], *, limit_s: float | None = None, start: fl
     `limit_s`: virtual seconds that it may take. Raises what `main` raises, or a VirtualTimeError.
     """
     loop = VirtualLoop(start=start, limit=None if limit_s is None else start + limit_s)
+    gc.freeze()  # so that the collection at the end looks at this run's objects only
     try:
-        result = loop.run_until_complete(main)
+        try:
+            result = loop.run_until_complete(main)
+        finally:
+            # A deadlocked or cancelled rest must not be able to deadlock the cleaning up.
+            loop.limit = loop.time() + 3600.0
+            _cancel_all(loop)
+            loop.close()
+        gc.collect()  # tasks whose exception nobody fetched speak up when they go
     finally:
-        # A deadlocked or cancelled rest must not be able to deadlock the cleaning up.
-        loop.limit = loop.time() + 3600.0
-        _cancel_all(loop)
-        loop.close()
-    gc.collect(0)  # futures whose exception nobody fetched speak up when they go
+        gc.unfreeze()
     if loop.exceptions:
         raise Unhandled(loop.exceptions)
     return result

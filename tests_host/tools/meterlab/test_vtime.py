@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 
 import pytest
@@ -125,6 +126,21 @@ def test_a_task_that_dies_unheard_is_heard_at_the_end():
         del task
 
     with pytest.raises(vtime.Unhandled, match="unheard"):
+        vtime.run(main())
+
+
+def test_even_when_it_is_part_of_a_cycle():
+    async def main():
+        async def die():
+            raise ZeroDivisionError("in a cycle")
+
+        ring = [asyncio.create_task(die())]
+        ring.append(ring)  # type: ignore[arg-type]
+        await asyncio.sleep(1)
+        gc.collect()
+        gc.collect()  # it has grown old by now
+
+    with pytest.raises(vtime.Unhandled, match="in a cycle"):
         vtime.run(main())
 
 
