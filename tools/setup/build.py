@@ -29,6 +29,10 @@ RESIDENT_BUDGET = 40 * KB
 # Modules that are imported when needed and dropped, or of which a board needs only one.
 # They do not count as resident; say why beside each.
 LAZY: dict[str, str] = {
+    "echonet/encode": "for what stands in for a meter; a reader of one never loads it",
+    "echonet/history": "loaded for the repair of a gap, then dropped",
+    "echonet/node": "loaded for a request from others, which a meter does not send",
+    "echonet/values": "loaded for one call of a person, then dropped",
     "gateway/repl": "loaded for one call at the Python prompt",
     "gateway/secret": "loaded for one call at the Python prompt",
     "gateway/view": "loaded for one word at the console or the prompt",
