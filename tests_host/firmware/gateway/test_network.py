@@ -1,0 +1,266 @@
+# The keeper of the link: it watches, names what is wrong, and interferes late.
+import asyncio
+
+from fakeboard import FakeBoard
+from fakeclock import FakeClock, Lines, Recorder
+from gateway.network import Network
+from gateway.settings import Settings
+from helpers import run
+
+KEY = "wifi key of this test"
+STATIC = {
+    "net.mode": "static",
+    "net.ip": "192.168.1.50",
+    "net.mask": "255.255.255.0",
+    "net.gateway": "192.168.1.1",
+    "net.dns": "192.168.1.2",
+}
+
+
+class Done(Exception):
+    pass
+
+
+class Rig:
+    def __init__(self, settings=None, kind="wifi"):
+        self.clock = FakeClock()
+        self.board = FakeBoard(self.clock, kind=kind)
+        self.net = self.board.net
+        values = {"wifi.ssid": "house", "wifi.key": KEY}
+        values.update(settings or {})
+        self.settings = Settings(self.board.nvs)
+        self.settings.load(values)
+        self.status = Recorder()
+        self.log = Lines()
+        self.network = Network(self.board, self.settings, self.clock, self.status, self.log)
+        self.began = self.clock.ms()
+        self.watch = []  # (seconds, up, code) whenever one of the last two changes
+
+    # Runs for so many seconds; a promise that is not kept fails.
+    def run(self, seconds):
+        end = self.began + seconds * 1000
+        promise = [self.clock.ms() + 60_000]
+
+        def beat(ms):
+            now = self.clock.ms()
+            assert now <= promise[0], "promised to be back by then"
+            promise[0] = now + ms if ms is not None else 1 << 60
+            state = (self.network.up, self.status.code("network"))
+            if not self.watch or self.watch[-1][1:] != state:
+                self.watch.append(((now - self.began) // 1000,) + state)
+            if now >= end:
+                raise Done
+
+        try:
+            run(self.network.run(beat))
+        except Done:
+            pass
+
+    def at(self, seconds, **state):
+        self.net.at(self.began + seconds * 1000, **state)
+
+    def calls(self, name):
+        return [call for call in self.net.calls if call[0] == name]
+
+
+def test_comes_up_by_dhcp_under_its_own_name():
+    rig = Rig()
+    rig.run(60)
+    assert rig.watch == [(0, False, None), (18, True, None)]  # told at the next look
+    assert rig.net.calls == [("up", "kenshin-beef", "JP"), ("dhcp",), ("join", "house")]
+    assert rig.network.snapshot() == {"net_rssi": -55}
+    assert any("up at 192.0.2.7, -55 dBm" in line for line in rig.log.lines)
+
+
+def test_settings_are_used():
+    rig = Rig({"net.hostname": "meter-1", "wifi.country": "DE"})
+    rig.run(10)
+    assert rig.net.calls[0] == ("up", "meter-1", "DE")
+
+
+def test_static_address_is_set_before_joining_and_kept():
+    rig = Rig(STATIC)
+    rig.run(60)
+    assert [call[0] for call in rig.net.calls] == ["up", "static", "join"]
+    assert rig.calls("static")[0][1:] == (
+        "192.168.1.50",
+        "255.255.255.0",
+        "192.168.1.1",
+        "192.168.1.2",
+    )
+
+
+# There is one name server for all links; a lease that came in between may have taken its place.
+def test_a_name_server_that_was_lost_is_set_again():
+    rig = Rig(STATIC)
+    rig.at(2, lease=("192.168.1.50", "255.255.255.0", "192.168.1.1", "0.0.0.0"))
+    rig.run(60)
+    assert len(rig.calls("static")) == 2 and rig.network.up
+
+
+def test_is_up_after_three_steady_seconds():
+    rig = Rig()
+    rig.run(2)
+    assert not rig.network.up
+    rig = Rig()
+    rig.run(4)
+    assert rig.network.up
+
+
+def test_must_be_steady_before_it_counts_as_up():
+    rig = Rig()
+    for s in range(2, 20, 4):
+        rig.at(s, joined=False)
+        rig.at(s + 2, joined=True)
+    rig.run(60)
+    assert rig.watch[1][0] >= 21 and rig.network.up
+
+
+def test_what_is_wrong_is_named_after_a_while_and_taken_back():
+    for reason, words in (
+        ("no-wifi", "house is not in sight"),
+        ("wrong-key", "does not take the password"),
+        ("no-address", "the router gives no address"),
+        ("something-new", "house: not up"),
+    ):
+        rig = Rig()
+        rig.net.alive = False
+        rig.net.reason = reason
+        rig.run(40)
+        assert rig.watch[-1][1:] == (False, reason) and 20 <= rig.watch[-1][0] <= 30
+        assert words in rig.status.detail("network") and KEY not in rig.status.detail("network")
+        rig.at(50, alive=True)
+        rig.run(90)
+        assert rig.network.up and rig.status.code("network") is None
+
+
+# The driver gives up after a few tries, so that it can tell why: then it must be told to go on.
+def test_joins_again_while_it_is_down_but_not_all_the_time():
+    rig = Rig()
+    rig.net.alive = False
+    rig.run(170)
+    assert 8 <= len(rig.calls("join")) <= 12 and rig.calls("kick") == []
+
+
+def test_kicks_only_after_minutes():
+    rig = Rig()
+    rig.at(100, alive=False)
+    rig.run(1000)
+    kicks = rig.status.counters["network.kick"]
+    assert kicks == len(rig.calls("kick")) == 4  # 900 s down, one every three minutes
+    assert rig.status.counters["network.lost"] == 1
+    at = [i for i, call in enumerate(rig.net.calls) if call[0] == "kick"]
+    assert [call[0] for call in rig.net.calls[at[0] : at[0] + 4]] == ["kick", "up", "dhcp", "join"]
+
+
+def test_a_short_loss_is_left_to_the_driver():
+    rig = Rig()
+    rig.at(100, joined=False)
+    rig.at(112, joined=True)
+    rig.run(200)
+    assert rig.calls("kick") == [] and len(rig.calls("join")) == 1
+    assert rig.network.up and rig.status.counters["network.lost"] == 1
+    assert [code for _, _, code in rig.watch] == [None] * len(rig.watch)
+
+
+def test_errors_of_the_driver_are_told_and_overcome():
+    for error in (OSError("Wifi Internal Error"), RuntimeError("Wifi Unknown Error 0x0101")):
+        rig = Rig()
+        rig.net.fails = [error, error]
+        rig.run(60)
+        assert rig.network.up
+        assert len([line for line in rig.log.lines if str(error) in line]) == 2
+
+
+def test_without_a_name_there_is_nothing_to_join():
+    rig = Rig({"wifi.ssid": None})
+
+    async def go():
+        promises = []
+        task = asyncio.create_task(rig.network.run(promises.append))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert promises[-1] is None and not task.done()
+        assert rig.net.calls == []
+        assert not await rig.network.wait_up(1000)
+        task.cancel()
+
+    run(go())
+
+
+def test_a_cable_needs_no_name():
+    rig = Rig({"wifi.ssid": None, "net.kind": "lan"}, kind="lan")
+    rig.run(60)
+    assert rig.network.up and rig.network.snapshot() == {"net_rssi": None}
+    rig = Rig({"net.kind": "lan"}, kind="lan")
+    rig.net.alive = False
+    rig.net.reason = "no-address"
+    rig.run(60)
+    assert "the cable" in rig.status.detail("network")
+
+
+def test_waiting_for_it():
+    async def go():
+        rig = Rig()
+        assert not await rig.network.wait_up(5000)
+        task = asyncio.create_task(rig.network.run(lambda ms: None))
+        assert await rig.network.wait_up(60_000)
+        task.cancel()
+        assert await rig.network.wait_up(0)
+
+    run(go())
+
+
+# -- a link that looks alive
+
+
+def troubled(rig, seconds):
+    """As `run`, with an uplink that gets no answer every minute."""
+    minute = [0]
+    step = rig.clock.sleep_ms
+
+    async def sleep_ms(n):
+        await step(n)
+        if rig.network.up and rig.clock.ms() // 60_000 != minute[0]:
+            minute[0] = rig.clock.ms() // 60_000
+            rig.network.trouble()
+
+    rig.clock.sleep_ms = sleep_ms
+    rig.run(seconds)
+
+
+def test_a_dead_link_is_kicked_after_a_quarter_of_an_hour_then_more_rarely():
+    rig = Rig()
+    troubled(rig, 4 * 3600)
+    # after 15, 30, 60 and 120 min more: a dead server must not cost the network
+    assert len(rig.calls("kick")) == 4
+    assert rig.network.up
+
+
+def test_a_word_from_anybody_stops_that():
+    rig = Rig()
+    step = rig.clock.sleep_ms
+
+    async def sleep_ms(n):
+        await step(n)
+        rig.network.trouble()
+        rig.network.fine()
+
+    rig.clock.sleep_ms = sleep_ms
+    rig.run(4 * 3600)
+    assert rig.calls("kick") == []
+
+
+def test_no_trouble_no_kick():
+    rig = Rig()
+    rig.run(4 * 3600)  # nobody says anything at all
+    assert rig.calls("kick") == []
+
+
+def test_names_that_cannot_be_resolved():
+    rig = Rig()
+    rig.run(30)
+    rig.network.dns_failed("a.example")
+    assert rig.status.code("network") == "no-dns" and "a.example" in rig.status.detail("network")
+    rig.network.fine()
+    assert rig.status.code("network") is None
