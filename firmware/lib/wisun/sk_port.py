@@ -85,6 +85,7 @@ class Port:
             except asyncio.TimeoutError:
                 self._torn = True
         if self._torn:
+            self.counters["resync"] += 1
             await self._resync()
         return await self._exchange(word, line, ms, want)
 
@@ -123,7 +124,6 @@ class Port:
 
     # Ends whatever the module is in the middle of. A version line is no other command's reply.
     async def _resync(self):
-        self.counters["resync"] += 1
         self._syncing = True
         try:
             for fillers in (0, _FILLERS, 0):
