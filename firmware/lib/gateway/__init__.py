@@ -83,7 +83,7 @@ class _Word:
 
             return repl.call(self.name, args)
         finally:
-            drop("repl", "secret", "settings_check", "view")
+            drop("repl", "secret", "settings_check", "settings_table", "view")
             _own()
 
     # `gateway.show` without its brackets is a common mistake.

@@ -6,8 +6,7 @@ import json
 
 import gateway
 from gateway import secret, settings_check, view
-from gateway.settings import Settings
-from gateway.settings_check import SettingError
+from gateway.settings import SettingError, Settings
 from gateway.settings_table import TABLE
 
 _CHECKS = ("network", "server", "radio")

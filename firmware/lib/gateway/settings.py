@@ -8,6 +8,14 @@ from micropython import const
 LIMIT = const(2500)  # bytes of JSON; the flash area holds two copies beside the radio's own data
 
 
+# Not in settings_check: who catches it must not meet another class after that was dropped.
+class SettingError(ValueError):
+    """A setting that cannot be: the text names the key, what is wrong and what to do.
+
+    It never contains the value of a secret.
+    """
+
+
 class Settings:
     """`settings[key]` is the value in force: what the owner set, else the default, else None.
 

@@ -2,18 +2,11 @@
 # asked about, and dropped again: none of it is needed while the gateway runs.
 import json
 
-from gateway.settings import LIMIT
+from gateway.settings import LIMIT, SettingError
 from gateway.settings_table import TABLE
 
 _HEX = "0123456789ABCDEF"
 _ALNUM = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
-class SettingError(ValueError):
-    """A setting that cannot be: the text names the key, what is wrong and what to do.
-
-    It never contains the value of a secret.
-    """
 
 
 class _Wrong(ValueError):
