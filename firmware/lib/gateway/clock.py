@@ -42,10 +42,10 @@ class Clock:
 
     # -- to be replaced on the PC, where there are no ticks
 
-    def _ticks(self):
-        return time.ticks_ms()
+    def _ticks(self) -> int:
+        return time.ticks_ms()  # pyright: ignore[reportReturnType]
 
-    def _since(self, earlier, now):
+    def _since(self, earlier, now) -> int:
         return time.ticks_diff(now, earlier)
 
     async def sleep_ms(self, n):

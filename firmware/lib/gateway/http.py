@@ -196,15 +196,15 @@ class Client:
         headers["Host"] = place
         headers["Content-Length"] = str(length)
         guard = _Guard(clock, deadline_ms, body, length)
-        theirs = requests.socket
-        requests.socket = guard
+        theirs = requests.socket  # pyright: ignore[reportAttributeAccessIssue]
+        requests.socket = guard  # pyright: ignore[reportAttributeAccessIssue]
         try:
             reply = requests.request(
                 "POST",
                 "http://%s:%s/%s" % (address, port or 80, path),
                 data=guard.chunks(),
                 headers=headers,
-                parse_headers=guard.header,
+                parse_headers=guard.header,  # pyright: ignore[reportArgumentType]
             )
             if 300 <= reply.status_code < 400:
                 raise HttpError("redirect", "status %d" % reply.status_code)
@@ -223,5 +223,5 @@ class Client:
                 raise HttpError("closed", "the reply broke off")
             raise HttpError("reply", "not HTTP as it should be: " + str(e)[:80])
         finally:
-            requests.socket = theirs
+            requests.socket = theirs  # pyright: ignore[reportAttributeAccessIssue]
             guard.close()

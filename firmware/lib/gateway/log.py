@@ -57,7 +57,7 @@ class Log:
     def mask(self, text):
         """The text without any secret, in whatever case or as hexadecimal digits."""
         if self.secrets:
-            for secret in self.secrets():
+            for secret in self.secrets():  # pyright: ignore[reportGeneralTypeIssues]
                 text = _hide(text, secret.lower())
                 text = _hide(text, secret.encode().hex())
         return text

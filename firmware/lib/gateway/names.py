@@ -34,7 +34,8 @@ def resolve(host, ms):
     if isinstance(where, tuple):
         address = where[0]
     else:  # the unix port gives the raw structure
-        address = "%d.%d.%d.%d" % tuple(socket.sockaddr(where)[1])
+        raw = socket.sockaddr(where)  # pyright: ignore[reportAttributeAccessIssue]
+        address = "%d.%d.%d.%d" % tuple(raw[1])
     _known[host] = (address, ms + _KEEP_MS)
     return address
 

@@ -144,6 +144,7 @@ def test_numbers_are_reserved_ahead_and_never_reused():
     second = box.append(instant(T))
     assert second == 1025 and max(first) < second
     box = outbox(100, nvs)
+    last = second
     for _ in range(1500):
         last = box.append(instant(T))
         rows(box, 1)

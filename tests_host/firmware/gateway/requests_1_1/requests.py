@@ -48,7 +48,7 @@ class Response:
         self.status_code = status_code
 
 
-def request(method, url, data=None, headers=None, timeout=None, parse_headers=True):
+def request(method, url, data=None, headers=None, timeout=None, *, parse_headers):
     headers = dict(headers or {})
     _, _, host, path = url.split("/", 3)
     host, _, port = host.partition(":")
@@ -89,7 +89,7 @@ def request(method, url, data=None, headers=None, timeout=None, parse_headers=Tr
     for name in found:
         if name.lower() == "location" and 300 <= status < 400:
             sock.close()
-            return request(method, found[name], data, headers, None, parse_headers)
+            return request(method, found[name], data, headers, parse_headers=parse_headers)
     length = found.get("content-length")
     body = _Body(sock, None if length is None else int(length), False)
     if "chunked" in found.get("transfer-encoding", ""):
