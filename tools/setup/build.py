@@ -33,9 +33,12 @@ LAZY: dict[str, str] = {
     "echonet/history": "loaded for the repair of a gap, then dropped",
     "echonet/node": "loaded for a request from others, which a meter does not send",
     "echonet/values": "loaded for one call of a person, then dropped",
+    "gateway/led": "loaded when the LED is to show something else, then dropped",
+    "gateway/line": "loaded when somebody types at the console",
     "gateway/repl": "loaded for one call at the Python prompt",
     "gateway/secret": "loaded for one call at the Python prompt",
     "gateway/view": "loaded for one word at the console or the prompt",
+    "gateway/words": "loaded for one word at the console",
     "wisun/sk_setup": "loaded for what comes before a session, then dropped",
 }
 

@@ -83,7 +83,7 @@ class _Word:
 
             return repl.call(self.name, args)
         finally:
-            drop("repl", "secret", "settings_check", "settings_table", "view")
+            drop("repl", "secret", "settings_check", "settings_table", "view", "words")
             _own()
 
     # `gateway.show` without its brackets is a common mistake.
@@ -96,7 +96,7 @@ def _run():
         start()
     except KeyboardInterrupt:
         pass  # it came before there was anything to stop
-    print("The gateway is stopped. Type gateway.run() to start it, gateway.help() for the rest.")
+    print("The gateway is stopped. gateway.run() starts it, gateway.help() tells more.")
 
 
 # `from gateway import ntp` comes here on MicroPython, and so does a mistyped function.

@@ -136,7 +136,9 @@ def _shown(settings, row):
 def _status(form=""):
     app = gateway._app
     if form == "json":
-        print(json.dumps(app.status.state() if app else {"phase": "off", "fw": gateway.VERSION}))
+        from gateway import words
+
+        print(words.state(app) if app else '{"phase": "off"}')
     elif form:
         view.usage("status")
     elif app:

@@ -1,8 +1,7 @@
 # What is going on, in one place: told by every task, read by the LED, the console, the upload and
 # the REPL.
 from echonet.dates import jst
-from gateway import VERSION
-from gateway.led import PATTERNS
+from gateway import VERSION, drop
 from micropython import const
 
 # The order is that of a reading's way; the first one that has a problem is the one to name.
@@ -63,14 +62,11 @@ class Status:
 
     def problem(self, word, code, detail=""):
         """What is wrong with `word`, until clear(): a code for programs, a detail for people."""
-        if word not in WORDS:
-            raise ValueError("no such word: %s" % word)
         detail = detail[:_DETAIL]
         if self.problems.get(word) != (code, detail):
-            new = self.code(word) != code
+            if self.code(word) != code:
+                self.log.warn("%s: %s%s", word, code, detail and " (%s)" % detail)
             self.problems[word] = (code, detail)
-            if new:
-                self.log.warn("%s: %s", word, _sentence(code, detail))
             self._changed()
 
     def clear(self, word):
@@ -176,29 +172,6 @@ class Status:
         }
         return self._sourced(s)
 
-    def state(self):
-        """The snapshot, and what else a program at the console wants each second; for JSON."""
-        s = self.snapshot()
-        s["phase"] = self.phase
-        s["led"] = self.led_name()
-        s["time"] = self.clock.utc()
-        r = self.last
-        s["reading"] = r and {
-            "t": r.t,
-            "quality": r.quality,
-            "power": r.power,
-            "current_r": r.current_r,
-            "current_t": r.current_t,
-        }
-        r = self.energy
-        s["energy"] = r and {
-            "t": r.t,
-            "quality": r.quality,
-            "normal": r.normal,
-            "reverse": r.reverse,
-        }
-        return s
-
     def _sourced(self, s):
         for source in self._sources.values():
             s.update(source())
@@ -233,14 +206,13 @@ class Status:
     def _light(self):
         name = self.led_name()
         if name != self._led:
+            from gateway.led import PATTERNS
+
             self._led = name
             self.board.led(PATTERNS[name])
+            drop("led")
 
     def _changed(self):
         self._light()
         if self.on_change:
             self.on_change()
-
-
-def _sentence(code, detail):
-    return "%s (%s)" % (code, detail) if detail else code

@@ -1,19 +1,8 @@
 # What people read now and then: help, the long form of the status, and answers to mistakes.
-# Loaded for the moment by gateway.console and gateway.repl, then dropped.
+# Loaded for the moment by gateway.words and gateway.repl, then dropped.
 from echonet.dates import jst
 from gateway.status import WORDS, rssi_class, tenths
 
-_CONSOLE = (
-    "help",
-    "status",
-    "log",
-    "stop",
-    "json on",
-    "json off",
-    "check radio",
-    "check network",
-    "check server",
-)
 _PROMPT = ("help", "show", "set", "status", "log", "check", "run", "reboot")
 
 
@@ -57,32 +46,6 @@ def _distance(a, b):
             row.append(d)
         two, one = one, row
     return one[-1]
-
-
-# -- at the console: each is called with the Console
-
-
-def welcome(console):
-    status = console.app.status
-    console.say(
-        "Kenshin %s on %s. Type help; Ctrl-C stops and gives the Python prompt."
-        % (status.snapshot()["fw"], status.board.name)
-    )
-    if status.code("config") == "missing-settings":
-        console.say("Settings are missing. Press Ctrl-C, then type gateway.show()")
-
-
-def answer(console, word, rest):
-    if word == "help" and not rest:
-        section("console", console.say)
-    elif word == "status" and not rest:
-        status(console.app.status, console.say)
-    elif word == "check" and rest and "check " + " ".join(rest) in _CONSOLE:
-        console.say("The last check is still under way; its result comes by itself.")
-    else:
-        typed = " ".join([word] + rest)
-        near = nearest(typed, _CONSOLE) or nearest(word, _CONSOLE)
-        console.say("%s? %s" % (typed, "Type %s" % near if near else "Type help to see the words"))
 
 
 # -- at the Python prompt

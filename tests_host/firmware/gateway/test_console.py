@@ -133,8 +133,8 @@ def with_console(scenario, prepare=None):
     run(go())
 
 
-def reading(power=1234, t=UTC):
-    return Reading("instant", t, "ntp", power, 50, None, None, None, "get")
+def reading(power=1234, normal=None):
+    return Reading("instant", UTC, "ntp", power, 50, None, normal, None, "get")
 
 
 # -- words
@@ -313,9 +313,9 @@ def test_a_check_without_end_is_ended():
         out = await rig.type(b"check radio\r")
         for _ in range(5):
             await rig.turns()
-        assert json.loads((out + rig.out).split("\n")[1])["problem"] == "no result in 90 s"
+        assert json.loads((out + rig.out).split("\n")[1])["problem"] == "no result in 130 s"
 
-    # The jumping clock calls the 90 s over as soon as nothing else is ready.
+    # The jumping clock calls the time over as soon as nothing else is ready.
     with_console(scenario)
 
 
@@ -344,6 +344,23 @@ def test_json_once_a_second_and_nothing_when_off():
         for _ in range(20):
             await rig.turns()
         assert rig.out == "" and rig.keys.reads == reads and rig.app.clock.t == t
+
+    with_console(scenario)
+
+
+def test_json_has_all_that_a_program_wants():
+    async def scenario(rig):
+        line = jsons(await rig.type(b"json on\r"))[0]
+        assert line["reading"] is None and line["energy"] is None
+        assert line["phase"] == "running" and line["led"] == "ok" and line["word"] is None
+        rig.status.reading(reading())
+        rig.status.reading(reading(power=None, normal=2**40))
+        rig.out = ""
+        await rig.turns()
+        await rig.turns()
+        line = jsons(rig.out)[0]
+        assert line["reading"] == ["instant", UTC, "ntp", 1234, 50, None, None, None, "get"]
+        assert line["energy"] == ["instant", UTC, "ntp", None, 50, None, 2**40, None, "get"]
 
     with_console(scenario)
 

@@ -1,0 +1,99 @@
+# What can be typed at the console. Loaded for one word, then dropped; what a word leaves running
+# (a check, the JSON lines) keeps what it needs.
+import asyncio
+import json
+
+from gateway import VERSION, view
+from gateway.supervisor import describe
+from micropython import const
+
+_CHECK_MS = const(130_000)
+_WORDS = (
+    "help",
+    "status",
+    "log",
+    "stop",
+    "json on",
+    "json off",
+    "check radio",
+    "check network",
+    "check server",
+)
+
+
+async def obey(console, line):
+    """Do what the line says, and answer. None: the console begins, and says so."""
+    app = console.app
+    if line is None:
+        _welcome(console)
+        return
+    typed = " ".join(line.lower().split())
+    if typed == "help":
+        view.section("console", console.say)
+    elif typed == "status":
+        view.status(app.status, console.say)
+    elif typed == "log":
+        # A list, because nothing may be logged while the ring is read; with pauses, because the
+        # radio module's bytes cannot wait until 4 KB have gone out.
+        for text in list(app.log.lines()):
+            console.say(text)
+            await app.clock.sleep_ms(0)
+    elif typed == "stop":
+        app.stop()
+    elif typed == "json on":
+        console.json_at = app.clock.ms()
+        console.json = state
+    elif typed == "json off":
+        console.json = None
+    elif typed in _WORDS:
+        if console.checking:
+            console.say("The last check is still under way; its result comes by itself.")
+        else:
+            console.checking = asyncio.create_task(check(console, typed[6:]))
+    elif typed:
+        near = view.nearest(typed, _WORDS) or view.nearest(typed.split()[0], _WORDS)
+        near = "Type %s" % near if near else "Type help to see the words"
+        console.say("%s? %s" % (typed, near))
+    else:
+        console.say(app.status.line())
+
+
+def _welcome(console):
+    status = console.app.status
+    console.say(
+        "Kenshin %s on %s. Type help; Ctrl-C stops and gives the Python prompt."
+        % (VERSION, status.board.name)
+    )
+    if status.code("config") == "missing-settings":
+        console.say("Settings are missing. Press Ctrl-C, then type gateway.show()")
+
+
+async def check(console, what):
+    """Look once, and write the result as one JSON line, whatever happens."""
+    app = console.app
+    try:
+        result = await app.clock.wait_for(app.check(what), _CHECK_MS)
+    except asyncio.TimeoutError:
+        problem = "no result in %d s" % (_CHECK_MS // 1000)
+        result = {"check": what, "ok": False, "problem": problem}
+    except Exception as e:  # noqa: BLE001  told to the log and to whoever asked
+        app.log.error("check %s: %s", what, describe(e))
+        result = {"check": what, "ok": False, "problem": describe(e)}
+    console.checking = None
+    console.say(json.dumps(result))
+
+
+def state(app):
+    """The state as JSON text, for programs: the upload's status, and the newest values.
+
+    "reading" has the newest power, "energy" the newest energies. Each is null or a row as in the
+    upload, without its number: kind, t, quality, W, R, T, normal, reverse, origin.
+    """
+    status = app.status
+    s = status.snapshot()
+    s["phase"] = status.phase
+    s["led"] = status.led_name()
+    s["time"] = app.clock.utc()
+    s["reading"] = status.last and list(status.last)
+    s["energy"] = status.energy and list(status.energy)
+    return json.dumps(s)
