@@ -444,7 +444,15 @@ class Chip:
 
     def set_pin(self, pin: int, level: int | None) -> None:
         """Drive an input pin from outside; None lets go of it."""
-        self.registers.put(r.PINS + pin, bytes([2 if level is None else level]))
+        before = self.registers.get(r.PINS + pin, 1)[0]
+        after = 2 if level is None else level
+        self.registers.put(r.PINS + pin, bytes([after]))
+        # A pin that nobody drives has been pulled to the other level.
+        was = before if before < 2 else 1 - after
+        now = after if after < 2 else 1 - before
+        if before != after and was != now:
+            edges = (r.RISES if now else r.FALLS) + pin
+            self.registers.put(edges, bytes([self.registers.get(edges, 1)[0] + 1 & 0xFF]))
         self._interrupt(r.PIN_SEQ)
 
     def _pin(self, pin: int, level: int, ticks: int) -> None:

@@ -18,6 +18,8 @@ ALIKE = 0.30  # two times that differ by less than this share are the same
 FLASH_MS = 120
 FAST_MS = 600
 SLOW_MS = 1600
+LONGEST = 9  # pulses in a cycle
+PLAIN_MS = 1000  # so long it has to blink evenly
 _COUNTS = {2: "double", 3: "triple", 4: "quadruple"}
 
 
@@ -69,6 +71,19 @@ def name(colour: Colour) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Pulse:
+    """Lit in `colour` for `on` ms, then dark for `off` ms."""
+
+    colour: str
+    on: int
+    off: int
+
+
+def _same(one: Pulse, other: Pulse) -> bool:
+    return one.colour == other.colour and _alike(one.on, other.on) and _alike(one.off, other.off)
+
+
 def _alike(one: float, other: float) -> bool:
     return abs(one - other) <= max(ALIKE * max(one, other), 30)
 
@@ -110,46 +125,57 @@ class LedWatch:
             self._shown = cycle
         return self._shown, patience - quiet
 
-    def _segments(self) -> list[tuple[Colour, int]]:
+    def _pulses(self) -> list[Pulse]:
+        """Every time it was lit and went dark again, oldest first."""
         changes = list(self._changes)
-        return [
-            (colour, after - at)
-            for (at, colour), (after, _) in zip(changes, changes[1:], strict=False)
-        ]
+        pulses: list[Pulse] = []
+        for (start, colour), (end, after), (again, _) in zip(
+            changes, changes[1:], changes[2:], strict=False
+        ):
+            if colour != OFF and after == OFF:
+                pulses.append(Pulse(name(colour), end - start, again - end))
+        return pulses
 
     def _gaps(self) -> list[int]:
-        return [length for colour, length in self._segments()[-16:] if colour == OFF]
+        return [pulse.off for pulse in self._pulses()[-16:]]
 
     def _cycle(self) -> LedState | None:
-        """The newest whole cycle: pulses between two long gaps of the same length."""
-        segments = self._segments()
-        colours = [colour for colour, _ in segments if colour != OFF]
-        if not colours:
-            return None
-        if any(
-            a != OFF and b != OFF
-            for (a, _), (b, _) in zip(segments[-6:], segments[-5:], strict=False)
-        ):
-            return self._alternating(segments)
-        gaps = [i for i, (colour, _) in enumerate(segments) if colour == OFF and i]
-        if len(gaps) < 2:
-            return None
-        longest = max(segments[i][1] for i in gaps[-8:])
-        separators = [i for i in gaps if _alike(segments[i][1], longest)]
-        if len(separators) < 2 or separators[-1] != gaps[-1] and len(gaps) < 4:
-            return None
-        first, last = separators[-2], separators[-1]
-        times = tuple(length for _, length in segments[first + 1 : last + 1])
-        return LedState(name(segments[last - 1][0]), _words(times), times)
+        """The newest pattern that was seen twice in a row."""
+        newest = [colour for _, colour in self._changes][-6:]
+        if any(a != OFF and b != OFF for a, b in zip(newest, newest[1:], strict=False)):
+            return self._alternating(newest)
+        pulses = self._pulses()
+        for count in range(min(LONGEST, len(pulses) // 2), 0, -1):
+            cycle, before = pulses[-count:], pulses[-2 * count : -count]
+            if all(map(_same, cycle, before)):
+                return self._repeated(pulses, count)
+        return None
 
-    def _alternating(self, segments: list[tuple[Colour, int]]) -> LedState | None:
-        names: list[str] = []
-        for colour, _ in segments[-8:]:
-            if colour != OFF and name(colour) not in names:
-                names.append(name(colour))
-        if len(names) < 2:
-            return LedState(names[0], "changing")
-        return LedState(" and ".join(sorted(names)), "alternating")
+    def _repeated(self, pulses: list[Pulse], count: int) -> LedState | None:
+        cycle = pulses[-count:]
+        for shorter in range(1, count):
+            if count % shorter == 0 and all(map(_same, cycle[shorter:], cycle)):
+                cycle = cycle[-shorter:]
+                break
+        if len(cycle) == 1:
+            # The pulses within a double blink are alike, too: plain blinking goes on for longer.
+            seen = 0
+            for pulse in reversed(pulses):
+                if seen >= PLAIN_MS:
+                    break
+                if not _same(pulse, cycle[0]):
+                    return None
+                seen += pulse.on + pulse.off
+            if seen < PLAIN_MS:
+                return None
+        last = max(range(len(cycle)), key=lambda i: cycle[i].off)
+        cycle = cycle[last + 1 :] + cycle[: last + 1]
+        times = tuple(length for pulse in cycle for length in (pulse.on, pulse.off))
+        return LedState(cycle[0].colour, _words(times), times)
+
+    def _alternating(self, newest: list[Colour]) -> LedState:
+        names = sorted({name(colour) for colour in newest if colour != OFF})
+        return LedState(" and ".join(names), "alternating" if len(names) > 1 else "changing")
 
 
 def _words(times: tuple[int, ...]) -> str:

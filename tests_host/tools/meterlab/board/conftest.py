@@ -42,7 +42,9 @@ class Terminal:
         end = time.monotonic() + seconds
         while (found := self.seen.find(wanted, self._at)) < 0:
             if time.monotonic() > end:
-                raise BoardFailure(f"no {wanted!r} within {seconds} s but {self.seen[self._at :]!r}")
+                raise BoardFailure(
+                    f"no {wanted!r} within {seconds} s but {self.seen[self._at :]!r}"
+                )
             self.seen += self.port.read(4096)
         before = self.seen[self._at : found]
         self._at = found + len(wanted)

@@ -50,7 +50,7 @@ _send = libc.func("l", "send", "iPLi")
 _recv = libc.func("l", "recv", "ipLi")
 _kill = libc.func("i", "kill", "ii")
 _signal = libc.func("L", "signal", "iC")
-_siginterrupt = libc.func("i", "siginterrupt", "ii")
+_sigaction = libc.func("i", "sigaction", "iPP")
 _setitimer = libc.func("i", "setitimer", "iPP")
 _clock_gettime = libc.func("i", "clock_gettime", "ip")
 _prctl = libc.func("i", "prctl", "iLLLL")
@@ -58,7 +58,8 @@ _prctl = libc.func("i", "prctl", "iLLLL")
 
 # Words of `count` machine words at `address`; reading and writing small numbers allocates nothing.
 def words(address, count, kind=None):
-    kind = kind or (uctypes.INT64 if WORD == 8 else uctypes.INT32)
+    if kind is None:
+        kind = uctypes.INT64 if WORD == 8 else uctypes.INT32
     return uctypes.struct(address, {"w": (uctypes.ARRAY | 0, kind | count)}).w
 
 
@@ -102,38 +103,54 @@ _seen = R[r.KBD_SEQ]
 _held = 0
 _late = _again = False
 _used = False
-_thread = None  # the words of the VM's thread state, when they were found
+_found = False
+_thread = [0] * 8  # the words of the VM's thread state, when they were found
+_mark = b"\0\0\0\0"  # the pending exception in them, as bytes
 _interrupt = KeyboardInterrupt()
 _before = None
 _address = id(_interrupt)
 _PENDING = 4  # locals, globals, nlr_top, nlr_jump_callback_top, pending exception
 
 
+# The VM looks for a pending exception whenever it jumps, in here as well: so the mark is taken away
+# before the first jump and put back after the last. It is looked at in bytes, because a pointer may
+# be too large for a number without memory.
 def _hard(_):
     global _queued, _seen, _late, _used
+    a = _mark[0]
+    b = _mark[1]
+    c = _mark[2]
+    d = _mark[3]
+    _thread[_PENDING] = 0
+    now = a or b or c or d
+    # While _soft() waits for its turn or runs, it hands an interrupt on when it is done: raised in
+    # a callback, KeyboardInterrupt would be printed there and forgotten.
+    free = not _held and not _queued
     if not _queued:
         try:
             micropython.schedule(_soft, None)
             _queued = True
         except RuntimeError:
             alarm(5)  # the firmware has filled the queue: come again
-    now = False
     if R[r.KBD_SEQ] != _seen:
         _seen = R[r.KBD_SEQ]
-        if R[r.KBD_CHAR] == 3 and _thread:
-            now = not _held
-            _late = _late or not now
-            _used = _used or now
+        if R[r.KBD_CHAR] == 3 and _found:
+            if free:
+                now = _used = True
+            else:
+                _late = True
     if now:
-        _thread[_PENDING] = _address  # the last thing, or it would be raised in here
+        _thread[_PENDING] = _address
 
 
 def _soft(_):
-    global _queued, _again, _used, _interrupt, _before, _address
-    _queued = False
+    global _queued, _again, _used, _interrupt, _before, _address, _held, _late
     if _held:
+        _queued = False
         _again = True
         return
+    _held = 1
+    _queued = False
     if _used and not _thread[_PENDING]:  # each KeyboardInterrupt has a traceback of its own
         _before = _interrupt
         _interrupt = KeyboardInterrupt()
@@ -141,6 +158,13 @@ def _soft(_):
         _address = id(_interrupt)
     for listener in listeners:
         listener()
+    if _late:
+        alarm(1)  # if a system call was broken off for us, it has to be once more
+    _held = 0
+    if _late:
+        _late = False
+        _used = True
+        _thread[_PENDING] = _address  # the last thing here, too
 
 
 # Between hold() and release() nothing comes in between: what is one C function on the board stays
@@ -174,7 +198,7 @@ _callback = ffi.callback("v", _hard, "i", lock=True)
 # instead and the VM raises it between two bytecodes. So we find the place of that mark (two
 # pointers to this module's globals stand before it), and try it.
 def _find_pending(here):
-    global _thread, _used
+    global _thread, _mark, _found, _used
     anchor = id(sys.modules)
     pattern = bytearray(2 * WORD)
     two = words(uctypes.addressof(pattern), 2)
@@ -198,6 +222,8 @@ def _find_pending(here):
     except KeyboardInterrupt as e:
         if e is _interrupt:
             _thread = found
+            _mark = words(place + _PENDING * WORD, 4, uctypes.UINT8)
+            _found = True
             _used = True
             return
     found[_PENDING] = 0
@@ -210,13 +236,18 @@ if not os.getenv("VIRTUAL_BOARD_SIGINT"):
 # From here on the PC may interrupt.
 def start():
     _prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
-    if _thread:
+    if _found:
         _signal(_SIGINT, _SIG_IGN)
     else:
         R[r.KBD_SIGINT] = 1
+    # struct sigaction: the handler, a mask of 128 bytes, flags. Neither comes within the other, and
+    # both break off a system call.
+    _signal(_SIGUSR1, _callback)
+    action = bytearray(256)
+    words(uctypes.addressof(action), 1)[0] = _signal(_SIGUSR1, _callback)
+    action[WORD] = action[WORD + 1] = 0xFF
     for sig in (_SIGUSR1, _SIGALRM):
-        _signal(sig, _callback)
-        _siginterrupt(sig, 1)
+        _sigaction(sig, action, None)
     R[r.KBD_CHAR] = -1
     R[r.READY] = 1
 

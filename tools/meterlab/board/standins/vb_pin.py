@@ -1,5 +1,6 @@
 # Pins. Outputs are told to the PC side with the time; inputs are what the PC side drives, or the
 # pull.
+import sys
 from time import ticks_ms
 
 import vb_chip as chip
@@ -34,8 +35,9 @@ class Pin:
         if pin is None:
             pin = _pins[id] = object.__new__(cls)
             pin._id = id
-            pin._mode = pin._pull = pin._out = pin._last = 0
-            pin._handler = pin._trigger = None
+            pin._mode = pin._pull = pin._out = pin._trigger = 0
+            pin._handler = None
+            pin._edges = bytearray((chip.B[r.RISES + id], chip.B[r.FALLS + id]))
         return pin
 
     def __init__(self, id, mode=None, pull=-1, *, value=None, drive=None, hold=None):
@@ -53,7 +55,6 @@ class Pin:
             self._mode = mode
         if self._mode & 2 and (mode is not None or value is not None):
             chip.event("P", self._id, self._out, ticks_ms() & _MASK)
-        self._last = self.value()
 
     def value(self, x=None):
         if x is None:
@@ -79,7 +80,6 @@ class Pin:
         self.value(1 - self._out)
 
     def irq(self, handler=None, trigger=IRQ_FALLING | IRQ_RISING, wake=None):
-        self._last = self.value()
         self._trigger = trigger
         self._handler = handler
         return self
@@ -120,12 +120,20 @@ def _on_interrupt():
         return
     _levels_seen[0] = chip.R[r.PIN_SEQ]
     for pin in _pins.values():
-        if pin._handler:
-            level = pin.value()
-            if level != pin._last:
-                pin._last = level
-                if pin._trigger & (1 if level else 2):
-                    pin._handler(pin)
+        for trigger, place, seen in ((Pin.IRQ_RISING, r.RISES, 0), (Pin.IRQ_FALLING, r.FALLS, 1)):
+            edges = chip.B[place + pin._id]
+            new = (edges - pin._edges[seen]) & 0xFF
+            pin._edges[seen] = edges
+            if pin._handler and pin._trigger & trigger:
+                for _ in range(new):
+                    _call(pin)
+
+
+def _call(pin):
+    try:
+        pin._handler(pin)
+    except BaseException as e:
+        sys.print_exception(e)
 
 
 chip.listeners.append(_on_interrupt)
