@@ -1,0 +1,1 @@
+"""Everything at work on one PC: meter, radio module, virtual board, server."""
