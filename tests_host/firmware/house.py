@@ -268,13 +268,13 @@ class House:
     def do(self, order: str) -> None:
         self.control.apply(order)
 
-    async def until(self, what: Callable[[], Any], minutes: float = 10, step_s: float = 0.5) -> Any:
+    async def until(self, what: Callable[[], Any], minutes: float = 10) -> Any:
         """Wait until `what()` is true, looking every half second; fails after so many minutes."""
-        for _ in range(int(minutes * 60 / step_s)):
+        for _ in range(int(minutes * 120)):
             result = what()
             if result:
                 return result
-            await asyncio.sleep(step_s)
+            await asyncio.sleep(0.5)
         log = "\n".join(self.app.log.lines())
         raise AssertionError(f"not within {minutes} min; {self.status.snapshot()}\n{log}")
 

@@ -5,7 +5,6 @@ import gc
 from gateway.clock import Clock
 from gateway.console import Console
 from gateway.exchange import Exchange
-from gateway.link import Link
 from gateway.log import Log
 from gateway.meter import Meter
 from gateway.network import Network
@@ -20,7 +19,7 @@ from gateway.uplink import Uplink
 from micropython import const
 
 _REPL_WDT_MS = const(3_600_000)  # the watchdog cannot be stopped, only stretched
-_CAPACITY = const(400)  # readings kept in RAM: three hours of polls at 30 s
+_CAPACITY = const(160)  # readings kept in RAM: an hour and more of polls at 30 s
 _CHECK_MS = const(120_000)
 
 
@@ -44,20 +43,12 @@ class App:
         clock.on_set = [self._fix]
         self.air = air = asyncio.Lock()
         self.network = network = Network(board, settings, clock, status, log)
-        self.meter = meter = Meter(settings, clock, outbox, status, log)
         self.driver = driver = self._driver()
-        self.exchange = exchange = Exchange(
-            driver, clock, log, status, air, meter.notice, meter.late
-        )
-        meter.exchange = exchange
+        self.exchange = exchange = Exchange(driver, clock, log, status, air)
+        self.meter = Meter(settings, clock, outbox, status, log, exchange)
         self.supervisor = sup = Supervisor(board, clock, log, status)
-        self.link = link = Link(driver, board, settings, store, clock, log, status)
-        self.session = Session(
-            settings, clock, status, log, driver, link, meter, exchange, sup
-        )
-        self.uplink = Uplink(
-            settings, clock, outbox, status, network, air, log, board, post
-        )
+        self.session = Session(self)
+        self.uplink = Uplink(settings, clock, outbox, status, network, air, log, board, post)
         status.attach("outbox", outbox.snapshot)
         status.attach("network", network.snapshot)
         sup.add("radio", self._radio)
@@ -95,7 +86,8 @@ class App:
         missing = settings.missing()
         wrong = settings.problems()
         if missing:
-            self.status.problem("config", "missing-settings", "not set: " + ", ".join(missing))
+            text = "not set: " + ", ".join(missing)
+            self.status.problem("config", "missing-settings", text)
         elif wrong:
             self.status.problem("config", "wrong-settings", wrong[0][1])
         await self.supervisor.run()
@@ -116,7 +108,7 @@ class App:
         self.status.set_phase("stopped")
 
     def run(self, check=None):
-        """Run until Ctrl-C or the console's `stop`; then every task has ended and the REPL is free.
+        """Run until Ctrl-C or the console's `stop`; then every task has ended, the REPL is free.
 
         With `check` only until that has its result, which is returned; None when stopped before.
         """
@@ -147,7 +139,7 @@ class App:
         await self.leave()
 
     async def check(self, what):
-        """`what`: "network", "server" or "radio". -> {"check", "ok", "problem" in words, facts}."""
+        """`what`: "network", "server" or "radio". -> {"check", "ok", "problem" in words ...}."""
         from gateway import checks, drop
 
         try:

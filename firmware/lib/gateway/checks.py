@@ -1,4 +1,5 @@
-# `check network|server|radio`: one look each, for the owner and for programs. Loaded when asked for.
+# `check network|server|radio`: one look each, for the owner and for programs. Loaded when asked
+# for.
 from asyncio import TimeoutError
 
 from wisun import RadioError
@@ -11,7 +12,7 @@ async def run(app, what):
         return await _server(app)
     if what == "radio":
         return await _radio(app)
-    return {"check": what, "ok": False, "problem": "say check network, check server or check radio"}
+    return _result(what, "say check network, check server or check radio")
 
 
 def _result(what, problem, **facts):
@@ -56,7 +57,7 @@ async def _radio(app):
     driver = app.driver
     problem = status.detail("config") or status.detail("radio") or status.detail("meter")
     if not problem and not driver.joined:
-        if not app.link.ready:
+        if not app.session.ready:
             try:
                 await driver.probe()
             except (RadioError, TimeoutError) as e:

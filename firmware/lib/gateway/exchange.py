@@ -1,5 +1,5 @@
-# The one open request: the meter answers one thing at a time (AIF 2.4), over a radio that loses, delays
-# and reorders. What comes late is still genuine and is filed under the time it was asked.
+# The one open request: the meter answers one thing at a time (AIF 2.4), over a radio that loses,
+# delays and reorders. What comes late is still genuine and is filed under the time it was asked.
 from asyncio import Event, TimeoutError
 from os import urandom
 
@@ -8,11 +8,11 @@ from echonet.frame import (
     ESV_GET,
     ESV_INF,
     ESV_INFC,
-    ESV_INFC_RES,
     FormatTwo,
     Frame,
     build,
     is_answer,
+    receipt,
 )
 from echonet.meter import CONTROLLER, METER
 from micropython import const
@@ -21,6 +21,10 @@ from wisun import GateClosed
 _RING_MS = const(300_000)  # answers were seen 60 to 300 s late
 _RING_MAX = const(40)
 _GATE_MS = const(75_000)  # a refresh holds the gate for at most 60 s
+
+
+def _nobody(*_):
+    pass
 
 
 class NoAnswer(Exception):
@@ -35,19 +39,18 @@ class Exchange:
     """Requests to the meter object, one at a time, each try with a TID of its own.
 
     `air` is the lock that keeps blocking uploads out while an answer is awaited.
-    `on_notice(frame)` gets INF and INFC; `on_late(frame, asked_ms)` gets answers whose try had run out.
-    Frames given to them are valid only during the call.
+    `on_notice(frame)` gets INF and INFC; `on_late(frame, asked_ms)` gets answers whose try had run
+    out. Frames given to them are valid only during the call. `on_reply()`: an INFC waits for its
+    receipt, see flush.
     """
 
-    def __init__(self, driver, clock, log, status, air, on_notice, on_late):
+    def __init__(self, driver, clock, log, status, air):
         self.driver = driver
         self.clock = clock
         self.log = log
         self.status = status
         self.air = air
-        self.on_notice = on_notice
-        self.on_late = on_late
-        self.on_reply = None  # called when an INFC waits to be confirmed
+        self.on_notice = self.on_late = self.on_reply = _nobody
         self.asked_ms = 0  # when the last request was handed to the radio
         self.answer = Frame()  # the last answer; valid until the next request
         self._rx = Frame()
@@ -62,7 +65,7 @@ class Exchange:
     # One try. -> Frame, valid until the next request. NoAnswer when it came to nothing;
     # RadioError when it was the module that failed.
     async def request(self, esv, props, ms):
-        epcs = bytes([p[0] for p in props])
+        epcs = props if isinstance(props, bytes) else bytes([p[0] for p in props])
         async with self.air:
             driver = self.driver
             if driver.gate:
@@ -97,7 +100,7 @@ class Exchange:
             return self.answer
 
     async def get(self, epcs, ms):
-        return await self.request(ESV_GET, [(epc, b"") for epc in epcs], ms)
+        return await self.request(ESV_GET, epcs, ms)
 
     def _remember(self, tid, esv, epcs, asked):
         ring = self._ring
@@ -151,12 +154,9 @@ class Exchange:
 
     # An INFC wants a receipt: same TID, the same EPCs without data (ECHONET Lite part 2, 4.2.3.5).
     def _confirm(self, frame):
-        props = [(frame.epc(i), b"") for i in range(frame.opc)]
-        out = bytearray(12 + 2 * frame.opc)
-        build(out, frame.tid, CONTROLLER, frame.seoj, ESV_INFC_RES, props)
-        self._reply = out
-        if self.on_reply:
-            self.on_reply()
+        self._reply = out = bytearray(12 + 2 * frame.opc)
+        receipt(out, frame)
+        self.on_reply()
 
     # Sends the waiting receipt, if any. Best effort: the meter asks again when it was lost.
     async def flush(self):

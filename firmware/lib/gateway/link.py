@@ -1,13 +1,14 @@
-# From a silent UART to an authenticated session with the meter, and what to tell the owner on the way.
+# From a silent UART to an authenticated session with the meter, and what to tell the owner on the
+# way. Loaded when there is no session, and dropped once there is one.
 from asyncio import TimeoutError
 from os import urandom
 
 from micropython import const
 from wisun import JoinRefused, JoinTimeout, Pan, RadioError
 
-_JOIN_MS = const(60_000)  # PANA gives up later than that, nobody ever joined later
+_JOIN_MS = const(60_000)  # nobody ever joined later
 _PAUSE_MIN_MS = const(10_000)
-_PAUSE_MAX_MS = const(240_000)  # patience: eager rejoining lost 78 % of the minutes in one home
+_PAUSE_MAX_MS = const(240_000)  # patience: eager rejoining lost 78 % of one home's minutes
 _TOO_FAR = const(-88)  # dBm, the guideline's limit
 _TRIES_KEPT = const(3)  # joins with the remembered PAN before a new scan
 _TRIES_FRESH = const(5)
@@ -17,11 +18,12 @@ _PROOF = const(3)  # refusals in good reception before the password is doubted
 class Link:
     """Brings the radio module up and joins the meter: `connect` returns once there is a session.
 
-    It never gives up: every failure is named to `status` (config or radio, with a code) and followed
-    by a pause that grows from 10 to 240 s.
+    It never gives up: every failure is named to `status` (config or radio, with a code) and
+    followed by a pause that grows from 10 to 240 s. `ready`: the module is probed and has its
+    credentials.
     """
 
-    def __init__(self, driver, board, settings, store, clock, log, status):
+    def __init__(self, driver, board, settings, store, clock, log, status, ready=False):
         self.driver = driver
         self.board = board
         self.settings = settings
@@ -29,7 +31,7 @@ class Link:
         self.clock = clock
         self.log = log
         self.status = status
-        self.ready = False  # the module is probed and has its credentials
+        self.ready = ready
         self.pan = None
         self.fresh = False  # `pan` was heard in this run, so its RSSI is known
         self.tries = 0  # joins on this pan
@@ -51,7 +53,7 @@ class Link:
             except (RadioError, TimeoutError) as e:
                 await self._module_failed(e)
             self.status.count("link.pause")
-            # A quarter of jitter, so that a street's gateways do not rejoin in step after an outage.
+            # A quarter of jitter: a street's gateways must not rejoin in step after an outage.
             wait = pause + pause * urandom(1)[0] // 1024
             beat(wait + 30_000)
             await self.clock.sleep_ms(wait)
@@ -70,7 +72,7 @@ class Link:
         self.status.count("module.failed")
         self.log.warn("radio: module: %s", e)
         if self.status.module:
-            self.status.problem("radio", "module-silent", "the radio module stopped answering: %s" % e)
+            self.status.problem("radio", "module-silent", "the module stopped answering: %s" % e)
         else:
             self.status.problem(
                 "radio", "no-module", "no radio module answers: check wiring, pins, baud and power"
@@ -91,7 +93,7 @@ class Link:
         try:
             await self.driver.join(pan, _JOIN_MS)
         except JoinRefused:
-            self.ready = False  # perhaps the module has lost its credentials: hand them over again
+            self.ready = False  # perhaps the module has lost its credentials
             self.refused += 1
             self.status.count("join.refused")
             self._judge_refusal(pan)
@@ -143,8 +145,8 @@ class Link:
             )
         return False
 
-    # Wrong password: heard well, refused again and again. One refusal proves nothing: a meter refuses
-    # too while it still holds the session of before a restart.
+    # Wrong password: heard well, refused again and again. One refusal proves nothing: a meter
+    # refuses too while it still holds the session of before a restart.
     def _judge_refusal(self, pan):
         if self.refused >= _PROOF and pan.rssi is not None and pan.rssi >= _TOO_FAR:
             self.status.problem(
@@ -154,9 +156,8 @@ class Link:
                 % (pan.rssi, self.refused),
             )
         else:
-            self.status.problem(
-                "radio", "join-refused", "the meter refused to join, trying again (%d)" % self.refused
-            )
+            detail = "the meter refused to join, trying again (%d)" % self.refused
+            self.status.problem("radio", "join-refused", detail)
 
     def _judge_silence(self, pan):
         if pan.rssi is None:

@@ -1,6 +1,7 @@
 # The meter task: join, learn, poll, listen, and join again.
 from asyncio import Event, TimeoutError
 
+from gateway import drop
 from micropython import const
 from wisun import RadioError
 from wisun import Timeout as ModuleTimeout
@@ -13,43 +14,53 @@ _SLOT_TRIES = const(3)
 
 
 class Session:
-    """Owns the conversation with the meter, from the first join on, for ever."""
+    """Owns the conversation with the meter, from the first join on, for ever.
 
-    def __init__(self, settings, clock, status, log, driver, link, meter, exchange, supervisor):
-        self.clock = clock
-        self.status = status
-        self.log = log
-        self.driver = driver
-        self.link = link
-        self.meter = meter
-        self.exchange = exchange
-        self.supervisor = supervisor
+    `ready`: the radio module is probed and has its credentials. `link`: the joining under way.
+    """
+
+    def __init__(self, app):
+        self.app = app
+        self.clock = app.clock
+        self.status = app.status
+        self.log = app.log
+        self.driver = app.driver
+        self.meter = app.meter
+        self.exchange = app.exchange
+        settings = app.settings
         self.poll_ms = settings["poll.interval"] * 1000
         self.energy_ms = settings["poll.energy"] * 1000
-        self.missing = [k for k in settings.missing() if k.startswith("broute.")]
+        self.idle = [k for k in settings.missing() if k.startswith("broute.")]
+        self.ready = False
+        self.link = None
         self.strikes = 0
         self.slot = 0  # the half hour that `slot_tries` counts for
         self.slot_tries = 0
         self._wake = Event()
-        exchange.on_reply = self._wake.set
+        app.exchange.on_reply = self._wake.set
 
     # Link events, from the driver's reading task.
     def event(self, name, value):
         self.status.event(name, value)
         if name == "reboot":
-            self.link.ready = False  # the module has forgotten the credentials
+            self._forgot()  # the module has lost the credentials
         if not self.driver.joined:
             self._wake.set()
 
+    def _forgot(self):
+        self.ready = False
+        if self.link:
+            self.link.ready = False
+
     async def run(self, beat):
-        if self.missing:
-            # `gateway.run()` is started anew after settings were changed, so there is nothing to wait for.
+        if self.idle:
+            # Settings are changed while the gateway is stopped: there is nothing to wait for.
             beat(None)
             await Event().wait()
         while True:
             self.status.set_phase("joining")
-            await self.link.connect(beat)
-            self.supervisor.arm()
+            await self._connect(beat)
+            self.app.supervisor.arm()
             self.status.set_phase("running")
             try:
                 await self._live(beat)
@@ -58,6 +69,29 @@ class Session:
             self.status.count("link.lost")
             if self.driver.joined:
                 await self._leave()
+
+    # What is needed to join is loaded for that only: a tenth of all code.
+    async def _connect(self, beat):
+        from gateway.link import Link
+
+        app = self.app
+        self.link = Link(
+            self.driver,
+            app.board,
+            app.settings,
+            app.store,
+            self.clock,
+            self.log,
+            self.status,
+            self.ready,
+        )
+        try:
+            await self.link.connect(beat)
+            self.ready = True
+        finally:
+            self.link = None
+            del Link
+            drop("link")
 
     async def _leave(self):
         try:
@@ -78,8 +112,6 @@ class Session:
             try:
                 if not learned:
                     learned = await meter.learn()
-                    if learned and clock.quality is None and meter.has(0x97):
-                        await meter.read_clock()
                     if learned:
                         await meter.read_slot()
                 elif self._slot_due():
@@ -106,7 +138,7 @@ class Session:
         self.log.warn("radio: module left a command unanswered: %s", e)
         if self.strikes >= _MODULE_STRIKES:
             self.strikes = 0
-            self.link.ready = False
+            self._forgot()
             raise e
 
     async def _wait(self, due):

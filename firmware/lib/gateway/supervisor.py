@@ -23,7 +23,7 @@ class _Task:
 
 
 class Supervisor:
-    """Runs `factory(beat)` coroutines for ever: restarts what dies, with growing pauses, and counts it.
+    """Runs `factory(beat)` coroutines for ever: restarts and counts what dies.
 
     `beat(ms)` is a task's promise to call again within ms milliseconds; `beat(None)` releases it.
     The watchdog, once armed, is fed only while every promise is kept.
@@ -65,14 +65,13 @@ class Supervisor:
         except Exception as e:
             why = describe(e)
             self._trace(e)
-        # A cancelled task comes by here too, through _miss or stop, which set `task` to None first.
         self._died(t, why)
 
     def _trace(self, e):
         if hasattr(sys, "print_exception"):
-            out = io.StringIO()
+            out = io.BytesIO()
             sys.print_exception(e, out)
-            for line in out.getvalue().split("\n"):
+            for line in out.getvalue().decode().split("\n"):
                 if line:
                     self.log.error("%s", line)
 

@@ -1,7 +1,7 @@
 """Good and bad days: the gateway against the simulated module and meter, in virtual time.
 
-For each bad day the same three things: the gateway keeps running, it says which of the five words it
-is, and it goes on by itself when the cause is gone.
+For each bad day the same three things: the gateway keeps running, it says which of the five words
+it is, and it goes on by itself when the cause is gone.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 from typing import Any
 
 import pytest
+
 from gateway.http import HttpError
 from gateway.led import PATTERNS
 from house import REFUSED, START, House
@@ -33,7 +34,7 @@ def days(settings: dict[str, Any] | None = None, **choices: Any) -> Any:
 
 def led(h: House) -> str:
     """The name of the pattern that shows now."""
-    return next(name for name in PATTERNS if PATTERNS[name] is h.board.patterns[-1])
+    return next(name for name in PATTERNS if PATTERNS[name] == h.board.patterns[-1])
 
 
 # -- good days
@@ -111,7 +112,8 @@ def test_confirmed_announcements_are_confirmed_once() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    "fault", ["line.noise 0.3", "line.cut 0.1", "line.lose 0.002", "line.split 0.5", "line.glue 0.5"]
+    "fault",
+    ["line.noise 0.3", "line.cut 0.1", "line.lose 0.002", "line.split 0.5", "line.glue 0.5"],
 )
 def test_a_soiled_line_is_survived(kind: str, fault: str) -> None:
     async def story(h: House) -> None:

@@ -25,9 +25,9 @@ class Rig:
             self.log,
             self.status,
             asyncio.Lock(),
-            lambda f: self.notices.append((f.esv, f.tid, bytes(f.edt(0)))),
-            lambda f, ms: self.late.append((ms, bytes(f.edt(0)))),
         )
+        self.x.on_notice = lambda f: self.notices.append((f.esv, f.tid, bytes(f.edt(0))))
+        self.x.on_late = lambda f, ms: self.late.append((ms, bytes(f.edt(0))))
 
     def deliver(self, text, secured=True):
         self.x.datagram(memoryview(hex_(text)), None, secured, None)
@@ -91,25 +91,22 @@ def test_notification_with_our_tid_is_not_the_answer():
     assert len(rig.notices) == 1
 
 
+def not_taken(rest, tid, src):
+    rig = Rig()
+
+    def on_send(d):
+        t = d[2:4].hex() if tid is None else "%04x" % (int.from_bytes(d[2:4], "big") ^ 0x5555)
+        rig.deliver("1081" + t + src + US + "72" + rest)
+
+    rig.driver.on_send = on_send
+    assert raises(NoAnswer, run, rig.get()).why == "silent"
+    assert rig.status.counters["frame.stray"] == 1
+
+
 def test_other_epc_other_tid_other_object_are_not_the_answer():
-    for rest, tid, src in (
-        ("01E80400460028", None, METER),
-        ("01E704000003A1", "0000", METER),
-        ("01E704000003A1", None, "028802"),
-    ):
-        rig = Rig()
-
-        def on_send(d):
-            t = d[2:4].hex() if tid is None else "%04x" % (int.from_bytes(d[2:4], "big") ^ 0x5555)
-            rig.deliver("1081" + t + src + US + "72" + rest)
-
-        rig.driver.on_send = on_send
-        try:
-            run(rig.get())
-            raise AssertionError("taken for the answer: " + rest)
-        except NoAnswer as e:
-            assert e.why == "silent"
-        assert rig.status.counters["frame.stray"] == 1
+    not_taken("01E80400460028", None, METER)
+    not_taken("01E704000003A1", "another", METER)
+    not_taken("01E704000003A1", None, "028802")
 
 
 def test_late_answer_is_filed_under_the_time_it_was_asked():
@@ -207,7 +204,8 @@ def test_infc_is_confirmed_with_its_own_tid():
     rig = Rig()
     woken = []
     rig.x.on_reply = lambda: woken.append(1)
-    rig.deliver("10812EDB" + METER + US + "7402EA0B07E50112120000000045 8EEB0B07E5011212000000000015")
+    both = "02EA0B07E50112120000000045 8EEB0B07E5011212000000000015"
+    rig.deliver("10812EDB" + METER + US + "74" + both)
     assert woken and len(rig.notices) == 1
     run(rig.x.flush())
     assert rig.driver.sent == [hex_("10812EDB" + US + METER + "7A02EA00EB00")]

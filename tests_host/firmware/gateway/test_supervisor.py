@@ -1,4 +1,4 @@
-# Tasks that die are restarted with growing pauses; the watchdog is fed only while promises are kept.
+# Tasks that die are restarted with growing pauses; the watchdog is fed while promises are kept.
 import asyncio
 
 from fakeclock import FakeClock, Lines, Recorder
@@ -23,7 +23,7 @@ class Enough(Exception):
 
 
 def supervise(tasks, until_ms, arm=False):
-    """Runs the supervisor on a jumping clock until `until_ms`; -> (board, status, log, supervisor)."""
+    """Runs the supervisor on a jumping clock until `until_ms`; -> what it worked with."""
     clock = FakeClock()
     board = Board()
     status = Recorder()

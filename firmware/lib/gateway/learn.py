@@ -1,0 +1,66 @@
+# What the gateway must know of a meter before its counters mean anything: loaded once after the
+# start, and dropped.
+from echonet import meter as m0288
+from echonet.maps import decode
+from echonet.meter import Scale
+from echonet.planner import Planner
+from micropython import const
+
+_CONSTANTS = b"\x82\x8a\x8d\xd3\xd7\xe1"
+_TRIES = const(6)
+
+
+# -> True when all is known. What is known already is not asked for again.
+async def learn(meter):
+    ms = meter.try_ms * 2  # several properties at once: the meter may take its time
+    if meter.map is None:
+        frame = await meter.get(b"\x9f", ms)
+        if frame is None:
+            return False
+        meter.map = meter.value(decode, frame.get(0x9F))
+        if meter.map is None:
+            return False
+    if meter.scale is None:
+        plan = Planner(_CONSTANTS, meter.map)
+        await meter.ask(plan, ms, _TRIES)
+        if plan.missing:
+            return False
+        _settle(meter, plan.values)
+    if meter.clock.quality is None and meter.has(0x97):
+        await _read_clock(meter)
+    return True
+
+
+def _settle(meter, values):
+    get = values.get
+    coefficient = meter.value(m0288.u32, get(0xD3))
+    if 0xD3 in values and coefficient is None:
+        coefficient = 0  # told, but not understood: no energy rather than a wrong one
+    unit = values[0xE1][0] if 0xE1 in values else None
+    digits = values[0xD7][0] if 0xD7 in values else None
+    maker = get(0x8A)
+    meter.status.meter = {
+        "maker": maker.hex() if maker else None,
+        "serial": m0288.text(get(0x8D, b"")),
+        "release": meter.value(m0288.release, get(0x82)),
+        "coefficient": coefficient,
+        "unit": unit,
+        "digits": digits,
+    }
+    scale = Scale(coefficient, unit, digits)
+    if not scale.known:
+        text = "unit or coefficient of energy unknown: energies cannot be told"
+        meter.status.problem("meter", "bad-answer", text)
+    meter.settle(scale)
+
+
+# 97, 98: the meter's clock, to the minute. A fallback until NTP has spoken.
+async def _read_clock(meter):
+    frame = await meter.get(b"\x98\x97", meter.try_ms)
+    if frame is None:
+        return
+    date, hm = frame.get(0x98), frame.get(0x97)
+    if date and hm:
+        utc = meter.guarded(m0288.clock, date, hm)
+        if utc is not None:
+            meter.clock.set(utc, "meter", meter.exchange.asked_ms)
