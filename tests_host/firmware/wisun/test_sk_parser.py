@@ -145,6 +145,13 @@ def test_damaged_datagram_headers():
         assert parse(bad + b"\r\nOK\r\n", 1) == events
 
 
+def test_a_header_ends_with_its_line():
+    for end in (b"\r", b"\n", b"\r\n"):
+        for size in (7, 80, 120):
+            events = parse(erxudp(GET_RES, b"1 ")[:size] + end + b"OK" + end)
+            assert [event[0] for event in events] == ["garbage", "ok"]
+
+
 def test_truncated_digits_end_with_their_line():
     line = erxudp(GET_RES, b"1 ").replace(GET_RES, hexed(GET_RES))
     for cut in range(1, 36):

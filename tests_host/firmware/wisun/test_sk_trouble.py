@@ -182,6 +182,16 @@ def test_probe_ends_what_was_left_half_said():
     play(scene)
 
 
+# A half line that is ended by the probe gets its FAIL, well before the version comes.
+def test_probe_is_not_refused_for_what_was_left():
+    async def scene(rig):
+        rig.wire.hear(b"SKSE")
+        rig.wire.replies[b"SKVER"] = (50, b"EVER 1.2.10\r\n", 50, b"OK\r\n")
+        assert (await rig.driver.probe()).firmware == "1.2.10"
+
+    play(scene)
+
+
 def test_cancelling_at_every_moment():
     async def scene(rig):
         driver = rig.driver
