@@ -7,7 +7,8 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakeradio import MAC, PASSWORD, RBID, Clock, Module, Rig
+from fakemodule import Module
+from fakeradio import MAC, PASSWORD, RBID, Clock, Rig
 from wisun import Pan, RadioError
 from wisun.skstack import SkStack
 

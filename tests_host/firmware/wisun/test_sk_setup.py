@@ -2,7 +2,8 @@
 
 import sys
 
-from fakeradio import METER, OWN, PASSWORD, RBID, Clock, Module, Rig, caught
+from fakemodule import Module
+from fakeradio import METER, OWN, PASSWORD, RBID, Clock, Rig, caught
 from helpers import raises, run
 from wisun import Pan, RadioError, Refused, Timeout
 from wisun.skstack import SkStack

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from fakeradio import MAC, METER, OWN, PASSWORD, RBID, Clock, Module, Rig, caught
+from fakemodule import Module
+from fakeradio import MAC, METER, OWN, PASSWORD, RBID, Clock, Rig, caught
 from helpers import run
 from wisun import Pan, Refused, Timeout
 from wisun.skstack import SkStack
@@ -128,6 +129,19 @@ def test_reply_after_its_time():
             b"SKSREG S2 39": b"FAIL ER09\r\n",
         }
         assert (await caught(Refused, driver.join(PAN))).command == "SKSREG"
+
+    play(scene)
+
+
+# An OK too many is not the reply of a command that has a line to come before its OK, or instead.
+def test_an_ok_too_many():
+    async def scene(rig):
+        driver, module = rig.driver, rig.wire
+        module.replies = {b"SKLL64": (b"OK\r\n", 50, METER + b"\r\n")}
+        await driver.probe()
+        await driver.join(PAN)
+        module.replies = {b"SKINFO": (b"OK\r\n", 50, b"EINFO 0 0 0 0 0\r\nOK\r\n")}
+        assert (await driver.probe()).edition == "dual"
 
     play(scene)
 
