@@ -83,7 +83,8 @@ class _Word:
 
             return repl.call(self.name, args)
         finally:
-            drop("repl", "secret", "settings_check", "settings_table", "view", "words")
+            drop("repl", "secret", "view", "words")
+            drop("settings_check", "settings_edit", "settings_table", "twins")
             _own()
 
     # `gateway.show` without its brackets is a common mistake.

@@ -2,6 +2,7 @@
 import asyncio
 import gc
 
+from gateway import drop
 from gateway.clock import Clock
 from gateway.console import Console
 from gateway.exchange import Exchange
@@ -85,6 +86,7 @@ class App:
         settings = self.settings
         missing = settings.missing()
         wrong = settings.problems()
+        drop("settings_check", "settings_edit", "settings_table", "twins")
         if missing:
             text = "not set: " + ", ".join(missing)
             self.status.problem("config", "missing-settings", text)
@@ -140,7 +142,7 @@ class App:
 
     async def check(self, what):
         """`what`: "network", "server" or "radio". -> {"check", "ok", "problem" in words ...}."""
-        from gateway import checks, drop
+        from gateway import checks
 
         try:
             return await checks.run(self, what)

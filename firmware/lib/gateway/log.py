@@ -26,7 +26,7 @@ class Log:
     def __init__(self, clock, size=4096):
         self.clock = clock
         self.level = INFO
-        self.secrets = None
+        self.secrets = _none
         self.on_line = None
         self._ring = bytearray(size)
         self._head = 0  # offset of the oldest line
@@ -56,10 +56,9 @@ class Log:
 
     def mask(self, text):
         """The text without any secret, in whatever case or as hexadecimal digits."""
-        if self.secrets:
-            for secret in self.secrets():  # pyright: ignore[reportGeneralTypeIssues]
-                text = _hide(text, secret.lower())
-                text = _hide(text, secret.encode().hex())
+        for secret in self.secrets():
+            text = _hide(text, secret.lower())
+            text = _hide(text, secret.encode().hex())
         return text
 
     def _add(self, level, fmt, args):
@@ -102,6 +101,10 @@ class Log:
         ring[at : at + n] = raw[:n]
         ring[: len(raw) - n] = raw[n:]
         self._used += len(raw)
+
+
+def _none():
+    return []
 
 
 # `secret` is in lower case and never empty.

@@ -1,8 +1,6 @@
 # What a setting may be, and what to say when it may not. Imported when a setting is changed or
 # asked about, and dropped again: none of it is needed while the gateway runs.
-import json
-
-from gateway.settings import LIMIT, SettingError
+from gateway.settings import SettingError
 from gateway.settings_table import TABLE
 
 _HEX = "0123456789ABCDEF"
@@ -38,41 +36,6 @@ def value(key, given):
     except _Wrong as e:
         shown = "" if secret else " %r" % (given,)
         raise SettingError("%s:%s %s" % (key, shown, e))
-
-
-def load(settings, values):
-    """See Settings.load."""
-    own = dict(settings.own)
-    for key in values:
-        if values[key] is None:
-            row(key)
-            own.pop(key, None)
-        else:
-            own[key] = value(key, values[key])
-    size = len(json.dumps(own).encode())
-    if size > LIMIT:
-        raise SettingError("settings: %d bytes in all, room for %d" % (size, LIMIT))
-    settings.save(own)
-
-
-def export(settings, secrets):
-    """See Settings.export."""
-    own = settings.own
-    return {r[0]: own[r[0]] for r in TABLE if r[0] in own and (secrets or not r[3])}
-
-
-def problems(settings):
-    """See Settings.problems."""
-    out = []
-    for r in TABLE:
-        if r[0] in settings.own:
-            try:
-                value(r[0], settings.own[r[0]])
-            except SettingError as e:
-                out.append((r[0], str(e)))
-    if not out and settings["net.mode"] == "static":
-        _static(settings, out)
-    return out
 
 
 def help_text(key):
@@ -224,41 +187,6 @@ def to_int(text):
             return None
         n = n << 8 | int(part)
     return n if len(parts) == 4 else None
-
-
-# -- static addresses against each other
-
-
-def _static(settings, out):
-    names = ("net.ip", "net.mask", "net.gateway", "net.dns")
-    ip, mask, gateway, dns = [to_int(settings[name] or "") for name in names]
-    for name in names:
-        if not settings[name]:
-            out.append((name, "%s: missing; net.mode static needs it" % name))
-    if mask is None:
-        return
-    for name, n in (("net.ip", ip), ("net.gateway", gateway)):
-        what = None
-        if n is not None and n & ~mask == 0:
-            what = "the address of the network itself"
-        elif n is not None and n | mask == 0xFFFFFFFF:
-            what = "the network's broadcast address"
-        if what:
-            out.append((name, "%s: %s is %s" % (name, settings[name], what)))
-    if ip is None:
-        return
-    if gateway is not None and (gateway ^ ip) & mask:
-        out.append(
-            (
-                "net.gateway",
-                "net.gateway: %s is outside the network of net.ip %s with net.mask %s"
-                % (settings["net.gateway"], settings["net.ip"], settings["net.mask"]),
-            )
-        )
-    if gateway == ip:
-        out.append(("net.gateway", "net.gateway: the same as net.ip; give the router's address"))
-    if dns == ip:
-        out.append(("net.dns", "net.dns: the same as net.ip; the router's address usually works"))
 
 
 # -- small things

@@ -2,7 +2,8 @@
 import json
 
 from fakeboard import FakeNvs, PowerCut
-from gateway.store import Store, Twins
+from gateway.store import Store
+from gateway.twins import Twins
 from helpers import raises
 
 TEARS = ("old", "new", "half", "noise", "none")
