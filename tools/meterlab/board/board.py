@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -69,7 +70,7 @@ class VirtualBoard:
         self.hardware = HARDWARE[hardware]
         self.outside = Outside(online, hosts or {}, forwards or {})
         self.unique_id = unique_id
-        self.networks = networks or []
+        self.networks = [replace(network) for network in networks or []]
         self._flash = Path(flash)
         self._image = image
         self._size = flash_size if isinstance(flash_size, int) else parse_size(flash_size)
@@ -83,7 +84,17 @@ class VirtualBoard:
     # ---- life
 
     def start(self, timeout: float = START_SECONDS) -> VirtualBoard:
-        """Prepare the flash, switch the power on and wait until boot.py is about to run."""
+        """Prepare it, switch the power on and wait until boot.py is about to run."""
+        self.prepare()
+        try:
+            self.power_on(timeout)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def prepare(self) -> None:
+        """Make the flash and the serial line, and find out what the stand-ins cost; no power yet."""
         if self._chip is not None:
             raise BoardError("the virtual board runs already")
         standins()
@@ -91,7 +102,7 @@ class VirtualBoard:
         self.standins_cost = total - self.heap
         self._temporary = tempfile.mkdtemp(prefix="virtual-board-")
         try:
-            image = self._prepare(Path(self._temporary))
+            image = self._make_flash(Path(self._temporary))
             line = self._line or PtyLine(self._link or Path(self._temporary) / "serial")
         except BaseException:
             shutil.rmtree(self._temporary)
@@ -111,14 +122,8 @@ class VirtualBoard:
         )
         chip.wlan.points = self.networks
         chip.thread.start()
-        try:
-            self.power_on(timeout)
-        except BaseException:
-            self.stop()
-            raise
-        return self
 
-    def _prepare(self, temporary: Path) -> Path:
+    def _make_flash(self, temporary: Path) -> Path:
         if self._flash.is_dir():
             image = self._image or temporary / "flash"
             flash.build(self.runtime, self._flash, image, self._size)

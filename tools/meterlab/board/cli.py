@@ -125,6 +125,13 @@ class Orders:
                 self._say(f"ok: {order}")
 
 
+def _about(board: VirtualBoard) -> str:
+    return (
+        f"{board.runtime}, {board.heap} bytes of heap for the firmware, "
+        f"stand-ins and REPL take {board.standins_cost} more"
+    )
+
+
 def _run(board: VirtualBoard, display: Display, sources: list[int]) -> None:
     """Until SIGINT, SIGTERM or Ctrl-]; heeds orders meanwhile."""
     orders = Orders(board, display.say)
@@ -233,7 +240,6 @@ def board(
             beside = sys.stdout if link else sys.stderr
             title = link is None and sys.stderr.isatty()
             display = Display(beside, as_json=as_json and link is not None, title=title)
-            the_board.events.listen(display.show)
             if events is not None:
                 file = stack.enter_context(open(events, "a", encoding="utf-8"))
                 the_board.events.listen(Display(file, as_json=True, title=False).show)
@@ -244,15 +250,15 @@ def board(
                 os.mkfifo(control_file)
                 made = True
                 sources.append(os.open(control_file, os.O_RDWR | os.O_NONBLOCK))
-            stack.enter_context(the_board)
+            stack.callback(the_board.stop)
+            the_board.prepare()
+            if link is None:
+                display.say(f"{_about(the_board)}; Ctrl-] ends it\r")
+            the_board.power_on()
+            the_board.events.listen(display.show)
             for order in set_ or []:
                 for part in order.split(";"):
                     obey(the_board, part)
-            text = (
-                f"board ready on {the_board.serial if link else 'this terminal, Ctrl-] ends it'}: "
-                f"{the_board.runtime}, {the_board.heap_free} bytes of heap for the firmware; "
-                f"stand-ins and REPL take {the_board.standins_cost} more"
-            )
             the_board.events.add(
                 "ready",
                 serial=str(the_board.serial) if link else "",
@@ -260,8 +266,8 @@ def board(
                 standins=the_board.standins_cost,
                 runtime=str(the_board.runtime),
             )
-            if not (as_json and link):
-                display.say(text + ("\r" if not link else ""))
+            if link and not as_json:
+                display.say(f"board ready on {the_board.serial}: {_about(the_board)}")
             _run(the_board, display, sources)
     except (BoardError, FlashError, OrderError, FileExistsError) as error:
         typer.echo(f"meterlab board: {error}", err=True)

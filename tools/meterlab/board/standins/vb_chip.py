@@ -233,6 +233,13 @@ if not os.getenv("VIRTUAL_BOARD_SIGINT"):
     _find_pending(id(globals()))
 
 
+# What a stream's ioctl() answers to MP_STREAM_POLL: which of `events` the descriptor is ready for.
+def ready(fd, events):
+    pollfd = struct.pack("ihh", fd, events, 0)
+    poll_(pollfd, 1, 0)
+    return pollfd[6] | pollfd[7] << 8
+
+
 # From here on the PC may interrupt.
 def start():
     _prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)

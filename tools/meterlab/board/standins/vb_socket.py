@@ -36,6 +36,7 @@ _DNS_MS = 14000  # what the resolver takes to give up when nobody answers
 _CONNECT_MS = 18000
 _POLLIN = 1
 _POLLOUT = 4
+_MP_STREAM_POLL = 3
 _MP_STREAM_CLOSE = 4
 _MP_STREAM_GET_FILENO = 10
 _STACK_LIMIT = 8 << 20
@@ -359,6 +360,8 @@ class socket(io.IOBase):
     def ioctl(self, request, arg):
         if request == _MP_STREAM_GET_FILENO:
             return self._fd
+        if request == _MP_STREAM_POLL:
+            return chip.ready(self._fd, arg)
         if request == _MP_STREAM_CLOSE:
             self.close()
             return 0

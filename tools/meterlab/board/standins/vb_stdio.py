@@ -4,6 +4,7 @@ import sys
 
 import vb_chip as chip
 
+_POLL = 3
 _GET_FILENO = 10
 _FLUSH = 1
 
@@ -17,6 +18,12 @@ def getch():
         c = raw_in.read(1)
         if c:
             return c[0]
+
+
+def _control(fd, request, arg):
+    if request == _POLL:
+        return chip.ready(fd, arg)
+    return fd if request == _GET_FILENO else 0 if request == _FLUSH else -1
 
 
 class _Stdin(io.IOBase):
@@ -55,7 +62,7 @@ class _Stdin(io.IOBase):
         return stdout.write(*data)
 
     def ioctl(self, request, arg):
-        return 0 if request in (_GET_FILENO, _FLUSH) else -1
+        return _control(0, request, arg)
 
 
 # Uncooked bytes go by the bus, behind what was printed before.
@@ -76,7 +83,7 @@ class _RawOut(io.IOBase):
         return raw_in.readinto(buf) if n < 0 else raw_in.readinto(buf, n)
 
     def ioctl(self, request, arg):
-        return {_GET_FILENO: 1, _FLUSH: 0}.get(request, -1)
+        return _control(1, request, arg)
 
 
 class _Stdout(io.IOBase):
@@ -92,7 +99,7 @@ class _Stdout(io.IOBase):
         return stdin.readinto(buf, n)
 
     def ioctl(self, request, arg):
-        return {_GET_FILENO: 1, _FLUSH: 0}.get(request, -1)
+        return _control(1, request, arg)
 
 
 stdin = _Stdin()

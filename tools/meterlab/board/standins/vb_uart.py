@@ -22,6 +22,7 @@ _AF_UNIX = 1
 _SOCK_STREAM_NONBLOCK = 0o4001
 _POLLIN = 1
 _POLLHUP_ERR = 0o30
+_MP_STREAM_POLL = 3
 _MP_STREAM_GET_FILENO = 10
 _MP_STREAM_FLUSH = 1
 _FULL = 4095  # what a pty hands over at once; more may wait behind
@@ -86,6 +87,7 @@ class UART(io.IOBase):
             uart._id = id
             uart._fd = chip.dup(_idle)
             uart._tty = -1
+            uart._path = ""
             uart._spill = None
         return uart
 
@@ -131,18 +133,20 @@ class UART(io.IOBase):
         self._txbuf = txbuf or self._txbuf
         self._timeout = timeout
         self._timeout_char = max(timeout_char, 13000 // self._baudrate + 1)
-        self._ask()
+        self._ask(True)
 
     # The module's pty, by the PC side; it may be there only later.
-    def _ask(self):
-        status, n = chip.request("U", str(self._id))
+    def _ask(self, anew):
+        n = chip.request("U", str(self._id))[1]
         path = chip.text(n)
+        if path and path == self._path and self._tty >= 0 and not anew:
+            return
         chip.hold()
         try:
             self._drop()
             if path:
                 self._plug(path)
-            elif status == 0:
+            else:
                 chip.event("U", self._id)
         finally:
             chip.release()
@@ -153,6 +157,7 @@ class UART(io.IOBase):
             chip.event("U", self._id)
             return
         self._tty = tty
+        self._path = path
         self._speed()
         chip.dup2(tty, self._fd)
         chip.ioctl(tty, _TCFLSH, None)
@@ -331,6 +336,8 @@ class UART(io.IOBase):
     def ioctl(self, request, arg):
         if request == _MP_STREAM_GET_FILENO:
             return self._fd
+        if request == _MP_STREAM_POLL:
+            return chip.ready(self._fd, arg)
         return 0 if request == _MP_STREAM_FLUSH else -1
 
     def __repr__(self):
@@ -355,9 +362,9 @@ def _on_interrupt():
         return
     _seen[0] = chip.R[r.UART_SEQ]
     for uart in _uarts.values():
-        if uart._tty < 0 and uart._open:
+        if uart._open:
             try:
-                uart._ask()
+                uart._ask(False)
             except OSError as e:
                 sys.print_exception(e)
 

@@ -1,0 +1,419 @@
+"""Wi-Fi, LAN and sockets: what a board's driver does on good and on bad days."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+from meterlab.board import AccessPoint
+from meterlab.board.network import GOT_IP
+
+START = """
+import network, time
+w = network.WLAN(network.STA_IF)
+def wait(f, ms=5000):
+    end = time.ticks_add(time.ticks_ms(), ms)
+    while not f():
+        if time.ticks_diff(end, time.ticks_ms()) < 0:
+            raise RuntimeError('waited in vain')
+        time.sleep_ms(5)
+"""
+JOIN = "w.active(True); w.connect('home', 'good key'); wait(w.isconnected)\n"
+HOME = AccessPoint("home", "good key", -61, 11)
+
+
+@pytest.fixture
+def board(make_board):
+    return make_board(networks=[HOME])
+
+
+@pytest.fixture
+def wlan(raw):
+    raw.run(START)
+    return raw
+
+
+@pytest.fixture
+def online(wlan):
+    wlan.run(JOIN)
+    return wlan
+
+
+# ---- the driver
+
+
+def test_before_and_after_connecting(wlan, board):
+    assert wlan.eval("(w.active(), w.isconnected(), w.status() == network.STAT_IDLE)") == (False, False, True)
+    assert wlan.eval("w.ifconfig()") == ("0.0.0.0",) * 4
+    wlan.run("w.active(True); w.connect('home', 'good key'); s = w.status(); c = w.isconnected()")
+    assert wlan.eval("(s == network.STAT_CONNECTING, c)") == (True, False)
+    wlan.run("wait(w.isconnected)")
+    assert wlan.eval("(w.status() == network.STAT_GOT_IP, w.status('rssi'), w.config('ssid'))") == (
+        True, -61, "home",
+    )  # fmt: skip
+    assert wlan.eval("w.ifconfig()[1:]") == ("255.255.255.0", "192.168.4.1", "192.168.4.1")
+    assert wlan.eval("w.ipconfig('dhcp4')") is True
+    board.wifi_rssi(-88)
+    assert wlan.eval("w.status('rssi')") == -88
+
+
+def test_second_connect_is_an_error(wlan):
+    wlan.run("w.active(True); w.connect('nobody', 'x')")
+    with pytest.raises(AssertionError, match="OSError: Wifi Internal Error"):
+        wlan.run("w.connect('home', 'good key')")
+    wlan.run("w.disconnect(); w.connect('home', 'good key'); wait(w.isconnected)")
+    with pytest.raises(AssertionError, match="OSError: Wifi Internal Error"):
+        wlan.run("w.connect('home', 'good key')")
+
+
+def test_not_active(wlan):
+    with pytest.raises(AssertionError, match="OSError: Wifi Not Started"):
+        wlan.run("w.connect('home', 'good key')")
+    with pytest.raises(AssertionError, match="OSError: Wifi Not Connected"):
+        wlan.run("w.status('rssi')")
+
+
+def test_unbounded_it_says_connecting_for_ever_and_comes_by_itself(wlan, board):
+    board.wifi("no-ap")
+    wlan.run("w.active(True); w.connect('home', 'good key'); time.sleep_ms(900)")
+    assert wlan.eval("w.status()") == 1001
+    assert board.chip.wlan.attempts >= 2
+    board.wifi(None)
+    wlan.run("wait(w.isconnected)")
+
+
+@pytest.mark.parametrize(("fault", "status"), [("no-ap", 201), ("wrong-key", 202)])
+def test_bounded_it_says_why(wlan, board, fault, status):
+    board.wifi(fault)
+    wlan.run("w.active(True); w.config(reconnects=1); w.connect('home', 'good key'); wait(lambda: w.status() < 1000)")
+    assert wlan.eval("(w.status(), w.config('reconnects'))") == (status, 1)
+    board.wifi(None)
+    wlan.run("w.connect('home', 'good key'); wait(w.isconnected)")
+
+
+def test_key_and_name_are_compared(wlan):
+    wlan.run("w.active(True); w.config(reconnects=0)\nfor a in (('home', 'bad'), ('else', 'good key')):\n    w.connect(*a); wait(lambda: w.status() < 1000); print(w.status())")
+    assert wlan.seen.endswith(b"OK202\r\n201\r\n\x04\x04>")
+
+
+def test_without_an_address(wlan, board):
+    board.wifi("no-address")
+    wlan.run("w.active(True); w.connect('home', 'good key'); time.sleep_ms(400)")
+    assert wlan.eval("(w.isconnected(), w.status(), w.status('rssi'))") == (False, 1001, -61)
+    board.wifi(None)
+    wlan.run("wait(w.isconnected)")
+
+
+def test_lost_and_found_again(online, board):
+    mark = board.events.mark()
+    board.wifi("no-ap")
+    online.run("wait(lambda: not w.isconnected())")
+    board.wifi(None)
+    online.run("wait(w.isconnected)")
+    board.events.wait("wifi", 5, mark, lambda e: e["status"] == GOT_IP)
+    board.wifi_drop()
+    online.run("wait(w.isconnected)")
+
+
+def test_static_address(wlan):
+    wlan.run("w.active(True); w.ifconfig(('10.1.2.3', 24, '10.1.2.1', '10.1.2.2'))")
+    wlan.run("w.connect('home', 'good key'); wait(w.isconnected)")
+    assert wlan.eval("w.ifconfig()") == ("10.1.2.3", "255.255.255.0", "10.1.2.1", "10.1.2.2")
+    assert wlan.eval("(w.ipconfig('addr4'), w.ipconfig('gw4'), w.ipconfig('dhcp4'))") == (
+        ("10.1.2.3", "255.255.255.0"), "10.1.2.1", False,
+    )  # fmt: skip
+    wlan.run("w.ipconfig(addr4='10.1.2.9/16', gw4='10.1.0.1'); network.ipconfig(dns='10.1.0.2')")
+    assert wlan.eval("w.ifconfig()") == ("10.1.2.9", "255.255.0.0", "10.1.0.1", "10.1.0.2")
+    wlan.run("w.ifconfig('dhcp')")
+    assert wlan.eval("(w.ifconfig()[0], network.ipconfig('dns'))") == ("192.168.4.23", "192.168.4.1")
+    for bad in ("('10.1.2', 24, '10.1.2.1', '10.1.2.2')", "('1.2.3.4',)", "'static'"):
+        with pytest.raises(AssertionError, match="ValueError"):
+            wlan.run(f"w.ifconfig({bad})")
+
+
+def test_names(wlan, board):
+    wlan.run("network.hostname('kenshin-0001'); network.country('jp')")
+    assert wlan.eval("(network.hostname(), network.country())") == ("kenshin-0001", "JP")
+    assert board.hostname == "kenshin-0001"
+    for bad in ("hostname('x' * 33)", "hostname('')", "country('JPN')"):
+        with pytest.raises(AssertionError, match="ValueError"):
+            wlan.run(f"network.{bad}")
+
+
+def test_configuration(wlan):
+    wlan.run("w.config(pm=w.PM_NONE, txpower=8, channel=3)")
+    assert wlan.eval("(w.config('pm'), w.config('channel'), len(w.config('mac')))") == (0, 3, 6)
+    for bad in ("w.config('rssi')", "w.config(nothing=1)", "w.config()", "w.status('nothing')"):
+        with pytest.raises(AssertionError, match="Error"):
+            wlan.run(bad)
+
+
+def test_scan(wlan):
+    wlan.run("w.active(True)")
+    [(ssid, bssid, channel, rssi, security, hidden)] = wlan.eval("w.scan()")
+    assert (ssid, len(bssid), channel, rssi, security, hidden) == (b"home", 6, 11, -61, 3, False)
+
+
+def test_association_survives_a_soft_reset_and_not_a_hard_one(online, board):
+    online.send(b"\x04")
+    online.expect(b"soft reboot\r\nraw REPL; CTRL-B to exit\r\n>")
+    online.run(START)
+    assert online.eval("(w.isconnected(), w.config('ssid'))") == (True, "home")
+    mark = board.events.mark()
+    online.send(b"import machine; machine.reset()\x04")
+    board.events.wait("boot", 5, mark)
+    online.raw()
+    online.run(START)
+    assert online.eval("(w.active(), w.isconnected())") == (False, False)
+
+
+def test_lan(make_board, connect):
+    board = make_board()
+    raw = connect(board)
+    raw.raw()
+    raw.run(START + "l = network.LAN(mdc=23, mdio=18, phy_type=network.PHY_LAN8720, phy_addr=0)")
+    assert raw.eval("(l.active(), l.isconnected())") == (False, False)
+    raw.run("l.active(True); wait(l.isconnected)")
+    assert raw.eval("(l.status() == network.ETH_GOT_IP, l.ifconfig()[0])") == (True, "192.168.4.23")
+    board.lan_cable(False)
+    raw.run("wait(lambda: not l.isconnected())")
+    board.lan_cable(True)
+    raw.run("l.ifconfig(('10.0.0.5', '255.0.0.0', '10.0.0.1', '10.0.0.1'))")
+    assert raw.eval("l.ifconfig()[0]") == "10.0.0.5"
+
+
+# ---- sockets
+
+
+@contextlib.contextmanager
+def tcp_server(handle):
+    """A server on loopback; `handle(connection)` runs in a thread."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0.1)
+    stop = threading.Event()
+
+    def serve():
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.settimeout(10)
+                    handle(connection)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        stop.set()
+        thread.join()
+        listener.close()
+
+
+def echo(connection):
+    while data := connection.recv(100):
+        connection.sendall(data)
+
+
+def reply(connection):
+    request = b""
+    while not request.endswith(b"\r\n\r\n"):
+        request += connection.recv(1000)
+    connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+
+
+def test_nothing_goes_out_before_the_network_is_up(wlan):
+    with pytest.raises(AssertionError, match="OSError: 118"):
+        wlan.run("import socket\ns = socket.socket(); s.connect(('127.0.0.1', 80))")
+    with pytest.raises(AssertionError, match="OSError: -202"):
+        wlan.run("socket.getaddrinfo('example.test', 80)")
+    with pytest.raises(AssertionError, match="OSError: 118"):
+        wlan.run("u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.sendto(b'x', ('127.0.0.1', 9))")
+
+
+def test_addresses_are_tuples(online):
+    assert online.eval("__import__('socket').getaddrinfo('127.0.0.1', 80)") == [
+        (2, 1, 0, "", ("127.0.0.1", 80))
+    ]
+
+
+def test_tcp_blocking_and_streams(online):
+    with tcp_server(echo) as port:
+        online.run(f"import socket\ns = socket.socket(); s.settimeout(5); s.connect(('127.0.0.1', {port}))")
+        assert online.eval("(s.write(b'one\\ntwo'), s.readline(), s.read(3))") == (7, b"one\n", b"two")
+        assert online.eval("(s.send(b'abc'), s.recv(10))") == (3, b"abc")
+        online.run("b = bytearray(6); s.sendall(b'123456'); n = s.readinto(b); s.close()")
+        assert online.eval("(n, bytes(b))") == (6, b"123456")
+
+
+def test_time_outs_hold_while_a_timer_ticks(online):
+    with tcp_server(lambda connection: connection.recv(1)) as port:
+        online.run(
+            f"import socket\nfrom machine import Timer\nt = Timer(0, period=5, callback=lambda t: None)\n"
+            f"s = socket.socket(); s.connect(('127.0.0.1', {port})); s.settimeout(0.3); a = time.ticks_ms()\n"
+            "try: s.recv(1)\nexcept OSError as e: code = e.errno\nb = time.ticks_ms(); t.deinit(); s.close()"
+        )
+        assert online.eval("code == __import__('errno').ETIMEDOUT") is True
+        assert 290 <= online.eval("time.ticks_diff(b, a)") < 1500
+
+
+def test_refused(online):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(AssertionError, match="ECONNREFUSED|OSError: 111"):
+        online.run(f"import socket\ns = socket.socket(); s.settimeout(5); s.connect(('127.0.0.1', {port}))")
+
+
+def test_requests_and_asyncio(online):
+    with tcp_server(reply) as port:
+        online.run(f"import requests\nr = requests.get('http://127.0.0.1:{port}/', timeout=5)")
+        assert online.eval("(r.status_code, r.text)") == (200, "hello")
+        online.run(
+            "import asyncio\nasync def get():\n"
+            f"    r, w = await asyncio.open_connection('127.0.0.1', {port})\n"
+            "    w.write(b'GET / HTTP/1.0\\r\\n\\r\\n'); await w.drain()\n"
+            "    d = await r.read(-1); w.close(); await w.wait_closed()\n    return d\nd = asyncio.run(get())"
+        )
+        assert online.eval("d.endswith(b'hello')") is True
+        online.run(f"import urequests\nr = urequests.get('http://192.168.4.1:{port}/')")
+        assert online.eval("r.text") == "hello"
+
+
+def test_a_server_on_the_board(online):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    online.start(
+        "import asyncio\nasync def serve(r, w):\n    w.write(b'you said ' + await r.readline()); await w.drain(); w.close()\n"
+        f"async def main():\n    s = await asyncio.start_server(serve, '0.0.0.0', {port})\n    print('up')\n    await asyncio.sleep(60)\nasyncio.run(main())"
+    )
+    online.expect(b"up\r\n")
+    with socket.create_connection(("127.0.0.1", port), 5) as client:
+        client.sendall(b"hi\n")
+        assert client.recv(100) == b"you said hi\n"
+    online.send(b"\x03")
+    online.expect(b"\x04>")
+
+
+def test_udp_goes_where_it_is_forwarded(make_board, connect):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(5)
+        board = make_board(
+            forwards={("ntp.test", 123): server.getsockname(), ("192.168.4.1", 53): server.getsockname()}
+        )
+        raw = connect(board)
+        raw.raw()
+        raw.run(START + "w.active(True); w.connect('any', 'key'); wait(w.isconnected)")
+        raw.run(
+            "import socket\nu = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(5)\n"
+            "a = socket.getaddrinfo('ntp.test', 123)[0][-1]; u.sendto(b'query', a)"
+        )
+        data, peer = server.recvfrom(100)
+        assert data == b"query"
+        server.sendto(b"answer", peer)
+        assert raw.eval("u.recvfrom(100) == (b'answer', a)") is True
+        raw.run("u.sendto(b'name?', ('192.168.4.1', 53))")
+        data, peer = server.recvfrom(100)
+        server.sendto(b"name!", peer)
+        assert raw.eval("u.recvfrom(100)") == (b"name!", ("192.168.4.1", 53))
+        with pytest.raises(AssertionError, match="OSError: -202"):
+            raw.run("socket.getaddrinfo('unknown.test', 123)")
+
+
+def test_offline_packets_to_elsewhere_vanish(online):
+    online.run(
+        "import socket\ns = socket.socket(); s.settimeout(0.2)\n"
+        "try: s.connect(('203.0.113.1', 80))\nexcept OSError as e: code = e.errno\n"
+        "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); n = u.sendto(b'x', ('203.0.113.1', 80))"
+    )
+    assert online.eval("(code == __import__('errno').ETIMEDOUT, n)") == (True, 1)
+
+
+def test_connected_but_dead(online, board):
+    with tcp_server(echo) as port:
+        online.run(f"import socket\ns = socket.socket(); s.settimeout(0.3); s.connect(('127.0.0.1', {port}))")
+        assert online.eval("(s.write(b'a'), s.read(1))") == (1, b"a")
+        board.wifi("dead")
+        online.run("time.sleep_ms(50)")
+        assert online.eval("w.isconnected()") is True
+        online.run(
+            "def code(f, *a):\n    try: return f(*a)\n    except OSError as e: return e.errno\n"
+            "import errno, select\nt = errno.ETIMEDOUT\np = select.poll(); p.register(s)\n"
+            "c = socket.socket(); c.settimeout(0.2)"
+        )
+        assert online.eval("code(s.read, 1) == t") is True
+        assert online.eval("p.poll(30)") == []
+        assert online.eval(f"code(c.connect, ('127.0.0.1', {port})) == t") is True
+        board.wifi(None)
+        online.run("time.sleep_ms(50)")
+        assert online.eval("(s.write(b'b'), s.read(1))") == (1, b"b")
+        online.run(f"s.close(); c = socket.socket(); c.connect(('127.0.0.1', {port})); c.write(b'c')")
+        assert online.eval("c.read(1)") == b"c"
+        online.run("c.close()")
+
+
+def test_asyncio_waits_in_vain_on_a_dead_network(online, board):
+    with tcp_server(echo) as port:
+        board.wifi("dead")
+        online.run(
+            "import asyncio\nasync def f():\n    try:\n"
+            f"        await asyncio.wait_for(asyncio.open_connection('127.0.0.1', {port}), 0.3)\n"
+            "    except asyncio.TimeoutError:\n        return 'late'\n"
+            "a = time.ticks_ms(); r = asyncio.run(f()); b = time.ticks_ms()"
+        )
+        assert online.eval("(r, 290 <= time.ticks_diff(b, a) < 1500)") == ("late", True)
+
+
+def test_names_take_their_time_on_a_dead_network(online, board):
+    board.wifi("dead")
+    online.start("import socket\nprint('go')\nsocket.getaddrinfo('server.test', 80)")
+    online.expect(b"go\r\n")
+    assert online.silent(0.5) == b""
+    online.send(b"\x03")
+    online.expect(b"KeyboardInterrupt")
+    online.expect(b"\x04>")
+
+
+def test_many_sockets_are_given_back(online):
+    with tcp_server(echo) as port:
+        online.run(
+            f"import socket\nfor i in range(300):\n    s = socket.socket(); s.connect(('127.0.0.1', {port}))\n"
+            "    s.write(b'x'); s.read(1); s.close()\nprint(s.fileno())"
+        )
+        start = time.monotonic()
+        assert online.eval("socket.socket().fileno() < 40") is True
+        assert time.monotonic() - start < 5
+
+
+def test_tls_over_the_stand_in(online, tmp_path):
+    import ssl
+    import subprocess
+
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command += ["-nodes", "-keyout", str(key), "-out", str(cert), "-days", "2", "-subj", "/CN=server.test"]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+
+    def handle(connection):
+        with context.wrap_socket(connection, server_side=True) as secure:
+            reply(secure)
+
+    with tcp_server(handle) as port:
+        online.run(
+            "import socket, ssl\ns = socket.socket(); s.settimeout(10)\n"
+            f"s.connect(('127.0.0.1', {port})); s = ssl.wrap_socket(s, server_hostname='server.test')\n"
+            "s.write(b'GET / HTTP/1.0\\r\\n\\r\\n'); d = s.read(); s.close()"
+        )
+        assert online.eval("d.endswith(b'hello')") is True
+        online.run(
+            "import asyncio, tls\nc = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT); c.verify_mode = tls.CERT_NONE\n"
+            f"async def get():\n    r, w = await asyncio.open_connection('127.0.0.1', {port}, ssl=c, server_hostname='server.test')\n"
+            "    w.write(b'GET / HTTP/1.0\\r\\n\\r\\n'); await w.drain()\n    d = await r.read(-1); w.close()\n    return d\n"
+            "d = asyncio.run(get())"
+        )
+        assert online.eval("d.endswith(b'hello')") is True
