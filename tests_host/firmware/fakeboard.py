@@ -12,8 +12,8 @@ class FakeNvs:
     """Blobs in a dict, which lives on when the board is made anew: FakeNvs(old.blobs).
 
     `cut_after(n, tear)`: the power goes at the write after n more. tear says what that write
-    leaves behind: "old" (nothing written), "new" (all of it), "half" (the first half), "noise" (its
-    length in zeros), "none" (the name is gone).
+    leaves behind: "old" (nothing written), "new" (all of it), "half" (the first half), "noise"
+    (its length in zeros), "none" (the name is gone).
     """
 
     def __init__(self, blobs=None):
@@ -47,9 +47,6 @@ class FakeNvs:
         if self._left is not None:
             self._left -= 1
         self.blobs[name] = blob
-
-    def erase(self, name):
-        self.blobs.pop(name, None)
 
     def commit(self):
         self.commits += 1
@@ -99,10 +96,6 @@ class FakeNet:
         self.calls.append(("up", hostname, country))
         if self.fails:
             raise self.fails.pop(0)
-
-    def down(self):
-        self.calls.append(("down",))
-        self.joined = False
 
     def join(self, ssid, key):
         self._now()
@@ -190,6 +183,3 @@ class FakeBoard:
 
     def set_rtc(self, utc):
         self.rtc = utc
-
-    def mem(self):
-        return {"free": 0, "alloc": 0}

@@ -1,7 +1,6 @@
 # The hardware, in one place: nothing else in lib/ imports machine, network or esp32. A table of
 # pins and the like (see generic.py) makes a Board of it.
 import asyncio
-import gc
 import time
 
 import esp32
@@ -73,13 +72,6 @@ class Nvs:
                 if len(buf) > _SMALL:
                     raise
             buf = bytearray(_LARGE)  # it did not fit
-
-    def erase(self, name):
-        try:
-            self._nvs.erase_key(name)
-        except OSError as e:
-            if e.args[0] != _NVS_NOT_FOUND:
-                raise
 
 
 class RtcMemory:
@@ -161,9 +153,6 @@ class Net:
             # Unbounded, the driver would say "connecting" for ever and never why not.
             self._nic.config(reconnects=_TRIES)
 
-    def down(self):
-        self._nic.active(False)
-
     def static(self, ip, mask, gateway, dns):
         self._nic.ifconfig((ip, mask, gateway, dns))
 
@@ -205,7 +194,7 @@ class Net:
         """Throw the connection away; up() and join() begin anew."""
         if self.kind == "wifi":
             self._nic.disconnect()
-        self.down()
+        self._nic.active(False)
 
 
 class Board:
@@ -264,13 +253,3 @@ class Board:
         """Set the chip's calendar, in UTC, from seconds since 1970."""
         t = time.gmtime(utc - (946684800 if time.gmtime(0)[0] == 2000 else 0))
         machine.RTC().datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], 0))
-
-    def mem(self):
-        """Bytes free and in use for Python, and the largest block that Wi-Fi and TLS can get."""
-        heaps = esp32.idf_heap_info(esp32.HEAP_DATA)
-        return {
-            "free": gc.mem_free(),
-            "alloc": gc.mem_alloc(),
-            "idf_free": sum([h[1] for h in heaps]),
-            "idf_largest": max([h[2] for h in heaps]),
-        }

@@ -173,6 +173,34 @@ def test_every_interval_and_the_servers_wish_counts():
     assert rig.uplink.interval == 3600
 
 
+# 200 readings fit: more than 100 wait, and the server would be content with an upload an hour.
+def test_a_full_queue_does_not_wait_for_its_hour():
+    rig = Rig({"interval": 3600})
+    rig.run(5)
+    step = rig.clock.sleep_ms
+    made = [0]
+
+    async def sleep_ms(n):
+        await step(n)
+        while made[0] < (rig.clock.ms() - 5000) // 10_000:
+            made[0] += 1
+            rig.fill(1)
+
+    rig.clock.sleep_ms = sleep_ms
+    rig.run(7200)
+    assert rig.status.counters.get("dropped.instant") is None
+    gaps = [b - a for a, b in zip(rig.times[1:], rig.times[2:])]
+    assert 5 <= len(rig.times) <= 30 and max(gaps) >= 600_000, gaps
+
+
+def test_readings_that_wait_for_the_clock_cause_no_rush():
+    rig = Rig({"interval": 300})
+    for i in range(150):
+        rig.outbox.append(Reading("instant", i, None, i, None, None, None, None, "get"))
+    rig.run(600)
+    assert 50 <= len(rig.posts) <= 61, "every ten seconds"
+
+
 def test_a_backlog_goes_in_batches_at_once():
     rig = Rig()
     rig.fill(150)
