@@ -1,5 +1,6 @@
 # Keeps the tasks alive. It compares deadlines and sleeps; nobody is polled.
 import asyncio
+import gc
 import io
 import sys
 
@@ -63,8 +64,10 @@ class Supervisor:
             await t.factory(beat)
             why = "ended"
         except Exception as e:
+            gc.collect()  # it may have died of that
             why = describe(e)
-            self._trace(e)
+            if not isinstance(e, MemoryError):
+                self._trace(e)
         self._died(t, why)
 
     def _trace(self, e):

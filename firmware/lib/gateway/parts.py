@@ -1,0 +1,61 @@
+# What the gateway is made of, and who knows whom. Loaded once a run, and dropped.
+import asyncio
+
+from gateway.clock import Clock
+from gateway.console import Console
+from gateway.exchange import Exchange
+from gateway.log import Log
+from gateway.meter import Meter
+from gateway.network import Network
+from gateway.outbox import Outbox
+from gateway.session import Session
+from gateway.settings import Settings
+from gateway.status import Status
+from gateway.store import Store
+from gateway.supervisor import Supervisor
+from gateway.timekeeper import TimeKeeper
+from gateway.uplink import Uplink
+from micropython import const
+
+_CAPACITY = const(160)  # readings kept in RAM: more than an hour of polls at 30 s
+_LOG = const(2048)
+
+
+# Puts the parts into `app` and its tasks under supervision. See App for the arguments.
+def assemble(app, board, outbox, clock, post, reader, write):
+    app.board = board
+    # An outbox with readings of unknown time must keep the clock these were taken by.
+    app.clock = clock = clock or (outbox.clock if outbox else Clock(board))
+    app.store = store = Store(board.nvs)
+    app.log = log = Log(clock, _LOG)
+    app.settings = settings = Settings(board.nvs, log)
+    log.secrets = settings.secrets
+    app.status = status = Status(board, clock, log)
+    app.outbox = outbox = outbox or Outbox(clock, store, _CAPACITY)
+    clock.on_set = [app.fix]
+    app.air = air = asyncio.Lock()
+    app.network = network = Network(board, settings, clock, status, log)
+    app.driver = driver = _driver(app)
+    app.exchange = exchange = Exchange(driver, clock, log, status, air)
+    app.meter = Meter(settings, clock, outbox, status, log, exchange)
+    app.supervisor = sup = Supervisor(board, clock, log, status)
+    app.session = Session(app)
+    app.uplink = Uplink(settings, clock, outbox, status, network, air, log, board, post)
+    status.attach("outbox", outbox.snapshot)
+    status.attach("network", network.snapshot)
+    sup.add("radio", app.radio)
+    sup.add("meter", app.session.run)
+    sup.add("network", network.run)
+    sup.add("time", TimeKeeper(settings, clock, network, air, log).run)
+    sup.add("uplink", app.uplink.run)
+    app.console = Console(app, reader, write)
+    sup.add("console", app.console.run)
+    if store.damage:
+        log.error("%s", store.damage)
+
+
+# The driver for the module at hand; the other protocol's code is never loaded.
+def _driver(app):
+    from wisun.skstack import SkStack
+
+    return SkStack(app.board.uart, app.clock, app.log, app.datagram, app.event)
