@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,7 @@ import serial
 
 SETUP_SECONDS = 60
 LINE_SECONDS = 0.2
+LINES = 30
 
 
 class OwnerError(RuntimeError):
@@ -54,6 +56,7 @@ class Console:
         self._lock = threading.Condition()
         self._state: dict[str, Any] = {}
         self._results: list[dict[str, Any]] = []
+        self._lines: deque[str] = deque(maxlen=LINES)
         self._open = True
         self._thread = threading.Thread(target=self._read, name="console", daemon=True)
         self._thread.start()
@@ -71,7 +74,8 @@ class Console:
 
     def _take(self, line: bytes) -> None:
         if not line.startswith(b"{"):
-            return  # a line for people
+            self._lines.append(line.decode("utf-8", "replace"))  # a line for people
+            return
         try:
             message = cast("dict[str, Any]", json.loads(line))
         except ValueError:
@@ -82,6 +86,10 @@ class Console:
             else:
                 self._state = message
             self._lock.notify_all()
+
+    def said(self) -> str:
+        """The last lines for people."""
+        return "\n".join(self._lines)
 
     @property
     def state(self) -> dict[str, Any]:
