@@ -4,7 +4,7 @@
 # a reply that broke off for a whole one (up to firmware 1.28), and forgets to close the socket on
 # a bad status line. So it is given an IP address, a length, a header parser that refuses
 # redirects, and, in place of its module `socket`, a guard: every wait ends at the deadline, lines
-# and headers are bounded, small writes are gathered, and the socket is closed whatever happens.
+# and headers are bounded, and the socket is closed whatever happens.
 #
 # It blocks: for the deadline plus a second at the longest, and up to 14 s for a name's look-up.
 import socket
@@ -35,22 +35,19 @@ class HttpError(OSError):
 
 # What requests takes for the module `socket`, and for the socket that this hands out.
 class _Guard:
-    def __init__(self, clock, deadline_ms, body, length):
+    SOCK_STREAM = socket.SOCK_STREAM
+
+    def __init__(self, clock, end, body, length):
         self.clock = clock
-        self.deadline_ms = deadline_ms
-        self.end = clock.ms() + deadline_ms
+        self.end = end
         self.body = body
-        self.length = length
-        self.sent = None  # bytes of the body, once connected
+        self.length = length  # bytes of the body that are still to be sent
+        self.begun = False  # to send it
         self.headers = {}
-        self.head = 0  # bytes of status line and headers
+        self.head = _HEAD_MAX  # bytes of status line and headers that may come
         self.plain = None
-        self.out = bytearray(_CHUNK)
-        self.filled = 0
         self.buf = b""
-        self.ended = False  # the server closed the connection
         self.getaddrinfo = socket.getaddrinfo
-        self.SOCK_STREAM = socket.SOCK_STREAM
 
     # -- the module
 
@@ -66,56 +63,35 @@ class _Guard:
         if left <= 0:
             raise OSError
         self.plain.settimeout((left + 999) // 1000)
-
-    def settimeout(self, _):
-        pass  # `arm` knows better
+        return self.plain
 
     def connect(self, where):
-        self.arm()
-        self.plain.connect(where)
+        self.arm().connect(where)
 
     def close(self):
         if self.plain:
             self.plain.close()
 
     def write(self, data):
-        if isinstance(data, str):
-            data = data.encode()
         while data:
-            if self.filled == _CHUNK:
-                self.flush()
-            at = self.filled
-            n = min(len(data), _CHUNK - at)
-            self.out[at : at + n] = data[:n]
-            self.filled = at + n
-            data = data[n:]
+            data = data[self.arm().send(data) :]
 
-    def flush(self):
-        view = memoryview(self.out)[: self.filled]
-        self.filled = 0
-        while view:
-            self.arm()
-            view = view[self.plain.send(view) :]
-
+    # More to read, or b"" at the end.
     def fill(self):
-        if not self.buf:
-            self.flush()
-            self.arm()
-            self.buf = self.plain.recv(_CHUNK)
-            self.ended = not self.buf
+        self.buf = self.buf or self.arm().recv(_CHUNK)
         return self.buf
 
     def readline(self):
         line = b""
-        while line[-1:] != b"\n" and self.fill():
+        while line[-1:] != b"\n":
+            if not self.fill():
+                raise HttpError("closed", "the reply broke off")
             n = self.buf.find(b"\n") + 1 or len(self.buf)
             line += self.buf[:n]
             self.buf = self.buf[n:]
-            if self.head + len(line) > _HEAD_MAX:
-                raise HttpError("reply", "more than %d bytes of headers" % _HEAD_MAX)
-        if line[-1:] != b"\n":
-            raise HttpError("closed", "the reply broke off")
-        self.head += len(line)
+            self.head -= n
+            if self.head < 0:
+                raise HttpError("reply", "headers without an end")
         return line
 
     # Like a socket's: fewer than n only at the end.
@@ -135,38 +111,36 @@ class _Guard:
     # -- what goes through it
 
     def chunks(self):
-        self.sent = 0
+        self.begun = True
         for chunk in self.body:
-            self.sent += len(chunk)
+            self.length -= len(chunk)
             yield chunk
-        if self.sent != self.length:
-            raise RuntimeError("body: %d bytes instead of %d" % (self.sent, self.length))
+        if self.length:
+            raise RuntimeError("body: %d bytes off the length told" % -self.length)
 
-    # For each header line. requests 1.1 looks into `theirs` for the length and for "chunked".
-    def header(self, line, theirs):
+    # For each header line. requests 1.1 looks into `found` for the length and for "chunked".
+    def header(self, line, found):
         name, _, value = str(line, "utf-8").partition(":")
-        name = name.strip().lower()
+        name = name.lower()
         value = value.strip()
         if name == "location":
             raise HttpError("redirect", "to " + value[:80])
-        if name in ("content-length", "content-type", "retry-after", "transfer-encoding"):
-            theirs[name] = self.headers[name] = value
+        found[name] = self.headers[name] = value
 
     def reply(self, raw):
         told = self.headers.get("content-length")
-        told = None if told is None else int(told)
-        data = b""
-        if raw is self and "chunked" in self.headers.get("transfer-encoding", ""):
-            raise ValueError("chunked")
-        while told is None or len(data) < told:
-            more = raw.read(_CHUNK if told is None else min(told - len(data), _CHUNK))
-            if not more:
-                break
-            data += more
-            if len(data) > BODY_MAX:
-                raise HttpError("reply", "a body of more than %d bytes" % BODY_MAX)
-        if told is not None and len(data) != told:
-            raise HttpError("closed", "the reply broke off at %d of %d bytes" % (len(data), told))
+        if told is None:
+            told = BODY_MAX + 1
+            if raw is self and "transfer-encoding" in self.headers:
+                raise ValueError("chunked")
+        n = int(told)
+        if n < 0:
+            raise ValueError(told)
+        data = raw.read(min(n, BODY_MAX + 1))
+        if len(data) > BODY_MAX:
+            raise HttpError("reply", "more than %d bytes" % BODY_MAX)
+        if len(data) < n <= BODY_MAX:
+            raise HttpError("closed", "the reply broke off at %d of %d bytes" % (len(data), n))
         return data
 
 
@@ -174,28 +148,30 @@ class Client:
     """`post` is the face of the uplink's HTTP client; another may stand in its place."""
 
     def __init__(self, clock):
-        self._clock = clock
+        self.clock = clock
 
     async def post(self, url, headers, body, length, deadline_ms):
         """POST to url, http://host[:port]/path.
 
-        headers: dict of str; body: generator of bytes, length bytes in all; deadline_ms: for the
-        whole exchange. -> (status, the headers that matter as a dict with lower-case names, body
-        of at most BODY_MAX bytes). HttpError; RuntimeError when the body has another length.
+        headers: dict of str, which gets more; body: generator of bytes, length bytes in all;
+        deadline_ms: for the whole exchange. -> (status, the headers as a dict with lower-case
+        names, body of at most BODY_MAX bytes). HttpError; RuntimeError when the body has another
+        length.
         """
         import requests
 
-        clock = self._clock
+        clock = self.clock
+        now = clock.ms()
+        end = now + deadline_ms
         _, _, place, path = url.split("/", 3)
         host, _, port = place.partition(":")
         try:
-            address = names.resolve(host, clock.ms())
+            address = names.resolve(host, now)
         except OSError:
             raise HttpError("dns", host)
-        headers = dict(headers)
         headers["Host"] = place
         headers["Content-Length"] = str(length)
-        guard = _Guard(clock, deadline_ms, body, length)
+        guard = _Guard(clock, end, body, length)
         theirs = requests.socket  # pyright: ignore[reportAttributeAccessIssue]
         requests.socket = guard  # pyright: ignore[reportAttributeAccessIssue]
         try:
@@ -206,22 +182,21 @@ class Client:
                 headers=headers,
                 parse_headers=guard.header,  # pyright: ignore[reportArgumentType]
             )
-            if 300 <= reply.status_code < 400:
-                raise HttpError("redirect", "status %d" % reply.status_code)
-            return reply.status_code, guard.headers, guard.reply(reply.raw)
+            status = reply.status_code
+            if 300 <= status < 400:
+                raise HttpError("redirect", "status %d" % status)
+            return status, guard.headers, guard.reply(reply.raw)
         except HttpError:
             raise
         except OSError as e:
             names.forget(host)
-            if clock.ms() >= guard.end:
+            if clock.ms() >= end:
                 raise HttpError("timeout", "no answer in %d s" % (deadline_ms // 1000))
-            if guard.sent is None:
-                raise HttpError("refused", "nobody answers at %s (%s)" % (address, e))
-            raise HttpError("closed", "hung up (%s)" % e)
-        except (ValueError, IndexError, NotImplementedError) as e:
-            if guard.ended:
-                raise HttpError("closed", "the reply broke off")
-            raise HttpError("reply", "not HTTP as it should be: " + str(e)[:80])
+            if guard.begun:
+                raise HttpError("closed", "hung up (%s)" % e)
+            raise HttpError("refused", "nobody answers at %s (%s)" % (address, e))
+        except (ValueError, IndexError) as e:
+            raise HttpError("reply", "not HTTP as it should be: " + str(e)[:60])
         finally:
             requests.socket = theirs  # pyright: ignore[reportAttributeAccessIssue]
             guard.close()

@@ -23,7 +23,7 @@ class Log:
     became known only after the line was written; else in seconds since the start.
     """
 
-    def __init__(self, clock, size=4096):
+    def __init__(self, clock, size=2048):
         self.clock = clock
         self.level = INFO
         self.secrets = _none

@@ -30,11 +30,11 @@ class Network:
     """
 
     def __init__(self, board, settings, clock, status, log):
-        self._net = board.net
-        self._settings = settings
-        self._clock = clock
-        self._status = status
-        self._log = log
+        self.net = board.net
+        self.settings = settings
+        self.clock = clock
+        self.status = status
+        self.log = log
         self._hostname = settings["net.hostname"] or "kenshin-" + board.unique_id()[-2:].hex()
         self.up = False
         self._came = Event()
@@ -47,18 +47,18 @@ class Network:
         """-> True as soon as the network can be used, False when it could not within ms."""
         if not self.up:
             try:
-                await self._clock.wait_for(self._came.wait(), ms)
+                await self.clock.wait_for(self._came.wait(), ms)
             except TimeoutError:
                 pass  # the result says it
         return self.up
 
     def fine(self):
         """Something on the network answered."""
-        self._heard = self._clock.ms()
+        self._heard = self.clock.ms()
         self._troubled = False
         self._dead_ms = _DEAD_MS
         if self.up:
-            self._status.clear("network")
+            self.status.clear("network")
 
     def trouble(self):
         """Nothing answered: the other side's fault, or a link that only looks alive."""
@@ -66,17 +66,17 @@ class Network:
 
     def dns_failed(self, host):
         """A name could not be looked up."""
-        self._status.problem("network", "no-dns", "%s: no such name, or no name server" % host)
+        self.status.problem("network", "no-dns", "%s: no such name, or no name server" % host)
 
     def snapshot(self):
         """For the status."""
-        return {"net_rssi": self._net.rssi() if self.up else None}
+        return {"net_rssi": self.net.rssi() if self.up else None}
 
     async def run(self, beat):
-        clock = self._clock
-        net = self._net
+        clock = self.clock
+        net = self.net
         beat(60_000)
-        if net.kind == "wifi" and not self._settings["wifi.ssid"]:
+        if net.kind == "wifi" and not self.settings["wifi.ssid"]:
             beat(None)  # the settings say so already; nothing to do until a new start
             await Event().wait()
         self._begin()
@@ -99,27 +99,27 @@ class Network:
                 self._begin()
             if now - down > _GRACE_MS:
                 why = net.why()
-                where = self._settings["wifi.ssid"] if net.kind == "wifi" else "the cable"
-                self._status.problem("network", why, _WORDS.get(why, "%s: not up") % where)
+                where = self.settings["wifi.ssid"] if net.kind == "wifi" else "the cable"
+                self.status.problem("network", why, _WORDS.get(why, "%s: not up") % where)
             await clock.sleep_ms(_DOWN_STEP_MS if now - down < _GRACE_MS else _LONG_STEP_MS)
 
     def _begin(self):
-        s = self._settings
-        net = self._net
+        s = self.settings
+        net = self.net
         try:
             net.up(self._hostname, s["wifi.country"])
             self._address()
             net.join(s["wifi.ssid"], s["wifi.key"])
         except (OSError, RuntimeError) as e:
             # The driver is busy or out of memory; a later try or kick begins anew.
-            self._log.warn("network: %s", e)
+            self.log.warn("network: %s", e)
 
     def _address(self):
-        s = self._settings
+        s = self.settings
         if s["net.mode"] == "static":
-            self._net.static(s["net.ip"], s["net.mask"], s["net.gateway"], s["net.dns"])
+            self.net.static(s["net.ip"], s["net.mask"], s["net.gateway"], s["net.dns"])
         else:
-            self._net.dhcp()
+            self.net.dhcp()
 
     def _connected(self, now):
         if not self._since:
@@ -131,28 +131,28 @@ class Network:
                 self._kick()
         elif now - self._since >= _STEADY_MS:
             # The name server is one setting for all links; a lease of before may have taken it.
-            s = self._settings
-            if s["net.mode"] == "static" and s["net.dns"] != self._net.address()[3]:
+            s = self.settings
+            if s["net.mode"] == "static" and s["net.dns"] != self.net.address()[3]:
                 self._address()
             self.up = True
             self._heard = now
             self._came.set()
-            self._log.info("network: up at %s, %s dBm", self._net.address()[0], self._net.rssi())
-            self._status.clear("network")
+            self.log.info("network: up at %s, %s dBm", self.net.address()[0], self.net.rssi())
+            self.status.clear("network")
 
     def _lost(self):
         if self.up:
-            self._status.count("network.lost")
+            self.status.count("network.lost")
         self.up = False
         self._since = 0
         self._came.clear()
 
     def _kick(self):
-        self._status.count("network.kick")
-        self._log.warn("network: nothing gets through; connecting anew")
+        self.status.count("network.kick")
+        self.log.warn("network: nothing gets through; connecting anew")
         self._lost()
         try:
-            self._net.kick()
+            self.net.kick()
         except (OSError, RuntimeError) as e:
-            self._log.warn("network: %s", e)
+            self.log.warn("network: %s", e)
         self._begin()

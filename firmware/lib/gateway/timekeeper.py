@@ -24,16 +24,16 @@ class TimeKeeper:
 
     def __init__(self, settings, clock, network, air, log):
         self._host = settings["time.ntp"]
-        self._clock = clock
-        self._network = network
-        self._air = air
-        self._log = log
+        self.clock = clock
+        self.network = network
+        self.air = air
+        self.log = log
 
     async def run(self, beat):
         pause = _PAUSE_MIN_MS
         while True:
             beat(3 * _TURN_MS)
-            if not await self._network.wait_up(_TURN_MS):
+            if not await self.network.wait_up(_TURN_MS):
                 continue
             if await self.sync():
                 pause = _PAUSE_MIN_MS
@@ -42,29 +42,29 @@ class TimeKeeper:
                 wait = pause
                 pause = min(pause * 2, _PAUSE_MAX_MS)
             beat(wait + _TURN_MS)
-            await self._clock.sleep_ms(wait)
+            await self.clock.sleep_ms(wait)
 
     async def sync(self):
         """Ask once and set the clock. -> True when the server was heard and believed."""
-        clock = self._clock
+        clock = self.clock
         host = self._host
         try:
-            if not await names.quiet(self._air, clock):
+            if not await names.quiet(self.air, clock):
                 return False
-            async with self._air:
+            async with self.air:
                 address = names.resolve(host, clock.ms())
             utc, at = await query(address, clock)
         except OSError:
-            self._network.dns_failed(host)
+            self.network.dns_failed(host)
             return False
         except names.NtpError as e:
             names.forget(host)
-            self._log.warn("time: %s", e)
+            self.log.warn("time: %s", e)
             return False
         before = clock.utc_at(at)
         if not clock.set(utc, "ntp", at):
             return False
         if before != utc:
             what = "set" if before is None else "corrected by %d s" % (utc - before)
-            self._log.info("time: %s from %s", what, host)
+            self.log.info("time: %s from %s", what, host)
         return True

@@ -41,12 +41,12 @@ class Uplink:
     ):
         self._url = settings["server.url"]
         self._token = settings["server.token"]
-        self._clock = clock
-        self._outbox = outbox
-        self._status = status
-        self._network = network
-        self._air = air
-        self._log = log
+        self.clock = clock
+        self.outbox = outbox
+        self.status = status
+        self.network = network
+        self.air = air
+        self.log = log
         self._post = post or Client(clock).post
         self.on_want = on_want
         self.interval = settings["server.interval"]
@@ -56,44 +56,44 @@ class Uplink:
         outbox.count = status.count
 
     async def run(self, beat):
-        clock = self._clock
+        clock = self.clock
         if not (self._url and self._token):
             beat(None)  # the settings say so already; nothing to do until a new start
             await Event().wait()
         while True:
             beat(4 * _TURN_MS)
             # Half full: it must not run over because the server is content with few uploads.
-            if not self.pause_ms and len(self._outbox) * 2 > self._outbox.capacity:
+            if not self.pause_ms and len(self.outbox) * 2 > self.outbox.capacity:
                 self._due = min(self._due, clock.ms() + _HURRY_MS)
             left = self._due - clock.ms()
             if left > 0:
                 await clock.sleep_ms(min(left, _TURN_MS))
-            elif await self._network.wait_up(_TURN_MS):
+            elif await self.network.wait_up(_TURN_MS):
                 await self.check()
 
     async def check(self):
         """Upload one batch, or only the status, now. -> None, or what is wrong, in words."""
-        if not await names.quiet(self._air, self._clock):
-            self._due = self._clock.ms() + _PAUSE_MIN_MS
+        if not await names.quiet(self.air, self.clock):
+            self._due = self.clock.ms() + _PAUSE_MIN_MS
             return "the meter left no time for an upload"
         try:
-            async with self._air:
+            async with self.air:
                 gc.collect()
                 more = await self._exchange()
         except HttpError as e:
             self._failed(e)
             return e.detail
         self.pause_ms = 0
-        self._status.clear("server")
-        self._due = self._clock.ms() + (_NEXT_MS if more else self.interval * 1000)
+        self.status.clear("server")
+        self._due = self.clock.ms() + (_NEXT_MS if more else self.interval * 1000)
         return None
 
     # -> True when there is more to send at once. HttpError for everything that went wrong.
     async def _exchange(self):
-        batch = self._outbox.batch(self._limit)
-        head = ('{"v":1,"stream":%d,"readings":[' % self._outbox.stream).encode()
-        tail = ('],"status":%s}' % json.dumps(self._status.snapshot())).encode()
-        began = self._clock.ms()
+        batch = self.outbox.batch(self._limit)
+        head = ('{"v":1,"stream":%d,"readings":[' % self.outbox.stream).encode()
+        tail = ('],"status":%s}' % json.dumps(self.status.snapshot())).encode()
+        began = self.clock.ms()
         code, found, body = await self._post(
             self._url + "/api/v1/readings",
             {"Authorization": "Bearer " + str(self._token), "Content-Type": "application/json"},
@@ -103,7 +103,7 @@ class Uplink:
         )
         if code == 413 and batch and batch.count > 1:
             self._limit = batch.count // 2
-            self._log.info("server: %d readings are too many at once", batch.count)
+            self.log.info("server: %d readings are too many at once", batch.count)
             return True
         try:
             if code != 200:
@@ -123,21 +123,21 @@ class Uplink:
         rejected = [(int(seq), str(why)[:80]) for seq, why in reply["rejected"]]
         more = False
         if batch:
-            taken = self._outbox.acknowledge(ack)
-            refused = self._outbox.reject(rejected)
+            taken = self.outbox.acknowledge(ack)
+            refused = self.outbox.reject(rejected)
             done = taken + refused
-            self._status.count("uploaded", taken)
+            self.status.count("uploaded", taken)
             if refused:
-                self._status.count("rejected", refused)
-                self._log.warn("server: rejected %s", rejected[:2])
+                self.status.count("rejected", refused)
+                self.log.warn("server: rejected %s", rejected[:2])
             # A long answer may be cut short: the rest is sent again. But there must be progress.
             if not done:
                 raise HttpError("reply", "none of %d readings acknowledged" % batch.count)
             more = done < batch.count or batch.count == self._limit
         self._limit = min(self._limit + 4, _BATCH)
-        now = self._clock.ms()
-        self._network.fine()
-        self._clock.set(int(reply.get("time") or 0), "server", (began + now) // 2)
+        now = self.clock.ms()
+        self.network.fine()
+        self.clock.set(int(reply.get("time") or 0), "server", (began + now) // 2)
         self.interval = min(max(int(reply.get("interval") or self.interval), 10), 3600)
         if self.on_want and reply.get("want"):
             self.on_want([str(day)[:10] for day in reply["want"]])
@@ -150,17 +150,17 @@ class Uplink:
         )
         # Up to a quarter less, so that a server that comes back is not run over by all at once.
         pause -= pause * getrandbits(8) // 1024
-        self._due = self._clock.ms() + max(pause, e.wait_ms)
+        self._due = self.clock.ms() + max(pause, e.wait_ms)
         if e.kind == "dns":
-            self._network.dns_failed(e.detail)
+            self.network.dns_failed(e.detail)
             return
         if e.kind in ("refused", "timeout"):
-            self._network.trouble()
+            self.network.trouble()
         else:
-            self._network.fine()
+            self.network.fine()
         code = _CODES.get(e.kind, e.kind)
-        self._status.count("upload." + code)
-        self._status.problem("server", code, e.detail)
+        self.status.count("upload." + code)
+        self.status.problem("server", code, e.detail)
 
 
 def _body(head, batch, tail):

@@ -211,7 +211,7 @@ def test_failure_is_told_and_no_time_is_set():
         task, clock, net, log = keeper()
         assert not await task.sync()
         assert clock.utc() is None and log.lines == ["time: 192.0.2.5: no answer in 3000 ms"]
-        assert not task._air.locked()
+        assert not task.air.locked()
 
     with_query(query, lambda: run(go()))
 
@@ -231,7 +231,7 @@ def test_a_name_without_address_is_the_networks_problem():
     async def go():
         task, clock, net, log = keeper("no-such-name.invalid")
         assert not await task.sync()
-        assert net.failed == ["no-such-name.invalid"] and not task._air.locked()
+        assert net.failed == ["no-such-name.invalid"] and not task.air.locked()
 
     run(go())
 

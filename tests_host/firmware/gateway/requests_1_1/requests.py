@@ -58,11 +58,11 @@ def request(method, url, data=None, headers=None, timeout=None, *, parse_headers
         sock.settimeout(timeout)
     try:
         sock.connect(where[-1])
-        sock.write("%s /%s HTTP/1.1\r\n" % (method, path))
+        sock.write(("%s /%s HTTP/1.1\r\n" % (method, path)).encode())
         headers.setdefault("Host", host)
         headers.setdefault("Connection", "close")
         for name in headers:
-            sock.write("%s: %s\r\n" % (name, headers[name]))
+            sock.write(("%s: %s\r\n" % (name, headers[name])).encode())
         sock.write(b"\r\n")
         if "Content-Length" in headers:
             for chunk in data:
