@@ -1,16 +1,12 @@
-"""The state of the link to the meter, as the module's events tell it, and the transmit gate."""
-
-import asyncio
+"""The state of the link to the meter, as the events of an SKSTACK-IP module tell it."""
 
 from micropython import const
 
-from . import GateClosed, RadioError
+from . import RadioError
 from .sk_parser import number
 from .sk_port import Port
 
 _LIMIT = const(5000)  # ms, for a command that only touches the module itself
-_REFRESH = const(60000)  # EVENT 25 must follow 29
-_BUDGET = const(60000)  # how often SFB is read between EVENT 32 and 33
 
 _NAMES = {
     0x20: "beacon",
@@ -24,35 +20,16 @@ _NAMES = {
 }
 
 
-class Link(Port):
-    """Follows the events, and bounds what the module should end by itself but may not."""
+class SkLink(Port):
+    """Follows the events."""
 
     def __init__(self, uart, clock, log, on_datagram, on_event):
-        super().__init__(uart, clock, log)
-        self._tell_datagram = on_datagram
-        self._tell = on_event
-        self.joined = False
-        self.rssi = None  # dBm at the last contact that told it, at .rssi_ms
-        self.rssi_ms = None
+        super().__init__(uart, clock, log, on_datagram, on_event)
         self._quiet = False  # echo is off, for sure
         self._echoed = False
         self._found = []  # EPANDESC fields
         self._scan_until = None  # while the module scans: when it must be over
-        self._phase = None  # "joining", "refreshing"
         self._outcome = None  # the last of the events 24 to 28; 0 while an SKJOIN has none
-        self._limited = False
-        self._refresh_until = 0
-        self._watcher = None
-        self._changed = asyncio.Event()  # of the link or the scan; a new one each time
-
-    async def run(self):
-        """Read the UART for ever."""
-        try:
-            self._watch()
-            await super().run()
-        finally:
-            if self._watcher:
-                self._watcher.cancel()
 
     # -- called by the parser ---------------------------------------------------------------------
 
@@ -74,10 +51,6 @@ class Link(Port):
             if not self._syncing:
                 self._tell("reboot", None)
 
-    def on_garbage(self, size):
-        self.counters["garbage"] += 1
-        self._tell("garbage", size)
-
     def on_event(self, code, param):
         if code == 0x21:
             self._sent = param
@@ -91,33 +64,13 @@ class Link(Port):
             self._unlimit()
         elif code in _NAMES:
             if code == 0x29:
-                self._refresh_until = self._clock.ms() + _REFRESH
-                self._link("refreshing", self.joined)
-                self._watch()
+                self._refresh()
             elif code == 0x32:
-                self._limited = True
-                self._watch()
+                self._limit()
             elif code in (0x24, 0x25) or (code != 0x20 and self._phase != "joining"):
                 self._outcome = code
                 self._link(None, code == 0x25)
             self._tell(_NAMES[code], None)
-
-    def _signal(self):
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    # Waits for a signal; False when none came in time.
-    async def _change(self, until):
-        try:
-            await self._clock.wait_for(self._changed.wait(), max(until - self._clock.ms(), 0))
-        except asyncio.TimeoutError:
-            return False
-        return True
-
-    def _link(self, phase, joined):
-        self._phase = phase
-        self.joined = joined
-        self._signal()
 
     def _unlimit(self):
         if self._limited:
@@ -130,52 +83,6 @@ class Link(Port):
         self._quiet = self._limited = False
         self._scan_until = self._outcome = None
         self._link(None, False)
-
-    def _heard(self, rssi):
-        self.rssi = rssi
-        self.rssi_ms = self._clock.ms()
-
-    # -- the gate ---------------------------------------------------------------------------------
-
-    @property
-    def gate(self):
-        """Why nothing may be sent now: "joining", "refreshing", "limited"; or None."""
-        return self._phase or ("limited" if self._limited else None)
-
-    def _check_gate(self):
-        why = self.gate or (None if self.joined else "unjoined")
-        if why:
-            raise GateClosed(why)
-
-    async def _settled(self, ms):
-        until = self._clock.ms() + ms
-        while self.gate and await self._change(until):
-            pass
-
-    async def open_gate(self, ms: int):
-        """Wait until datagrams may be sent; GateClosed when they may not within ms."""
-        await self._settled(ms)
-        self._check_gate()
-
-    def _watch(self):
-        if not self._watcher:
-            self._watcher = asyncio.create_task(self._watching())
-
-    async def _watching(self):
-        try:
-            while self._limited or self._phase == "refreshing":
-                wait = _BUDGET
-                if self._phase == "refreshing":
-                    wait = min(wait, self._refresh_until - self._clock.ms())
-                    if wait <= 0:
-                        self._link(None, False)
-                        self._tell("lost", None)
-                        continue
-                await self._clock.sleep_ms(wait)
-                if self._limited:
-                    await self._read_limit()
-        finally:
-            self._watcher = None
 
     async def _read_limit(self):
         try:

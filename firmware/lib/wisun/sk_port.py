@@ -5,6 +5,7 @@ import asyncio
 from micropython import const
 
 from . import Refused, Timeout
+from .link import Link
 from .sk_parser import Parser
 
 _PROBE = const(1500)  # ms; a live module tells its version within some ms
@@ -14,20 +15,17 @@ _FILLER = b"\r\n" * 32
 _FILLERS = const(20)
 
 
-class Port:
+class Port(Link):
     """The module's UART: `run` listens, `_ask` asks.
 
     A command that is cancelled, or not answered, is settled before the next one is sent: its reply
     is awaited while it may come; then the module is asked for what cannot be mistaken.
     """
 
-    def __init__(self, uart, clock, log):
-        self.counters = {"garbage": 0, "stray": 0, "timeout": 0, "refused": 0, "resync": 0}
-        self._uart = uart
-        self._clock = clock
-        self._log = log
+    def __init__(self, uart, clock, log, on_datagram, on_event):
+        super().__init__(uart, clock, log, on_datagram, on_event)
+        self.counters["resync"] = 0
         self._parser = Parser(self, self.counters)
-        self._lock = asyncio.Lock()
         self._answered = asyncio.Event()
         self._word = None  # of the command under way
         self._want = None  # the start of a line that comes before its OK; b"": instead of it
@@ -43,12 +41,16 @@ class Port:
     async def run(self):
         """Read the UART for ever."""
         parser = self._parser
-        while True:
-            n = await self._uart.readinto(parser.space())
-            if n:
-                parser.received(n)
-            else:
-                await self._clock.sleep_ms(20)
+        try:
+            self._watch()
+            while True:
+                n = await self._uart.readinto(parser.space())
+                if n:
+                    parser.received(n)
+                else:
+                    await self._clock.sleep_ms(20)
+        finally:
+            self._unwatch()
 
     # -- called by the parser ---------------------------------------------------------------------
 

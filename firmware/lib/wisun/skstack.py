@@ -6,13 +6,13 @@ from binascii import hexlify
 from micropython import const
 
 from . import Info, JoinRefused, JoinTimeout, Refused
-from .sk_link import Link
+from .sk_link import SkLink
 
 _SEND = const(10000)  # ms
 _END = const(15000)  # ms; EVENT 27 or 28 after SKTERM
 
 
-class SkStack(Link):
+class SkStack(SkLink):
     """One SKSTACK-IP module. The callbacks and the events are described in the package.
 
     `run()` must be running for anything else to work. One command is under way at a time, others
@@ -22,7 +22,6 @@ class SkStack(Link):
     def __init__(self, uart, clock, log, on_datagram, on_event):
         super().__init__(uart, clock, log, on_datagram, on_event)
         self.counters["flip"] = self.counters["partial"] = 0
-        self.info = None
         self._dual = False
         self._flipped = False
         self._pair_id = None
