@@ -92,8 +92,9 @@ class App:
                 self.board.wdt(_REPL_WDT_MS)
             gc.collect()
 
+    # `main` is only told: where Ctrl-C came in its midst, it has ended without asyncio's knowing.
     async def _end(self, main):
-        await cancel(main)
+        main.cancel()
         await self.leave()
 
     async def check(self, what):

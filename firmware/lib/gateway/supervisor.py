@@ -9,6 +9,7 @@ from micropython import const
 _WAKE_MS = const(15_000)
 _WDT_MS = const(120_000)  # longer than the worst blocking upload
 _BACKOFF_MAX_MS = const(60_000)
+_STOP_MS = const(5_000)  # mpremote waits 10 s for a prompt
 _GOOD_MS = const(600_000)  # a task that ran this long starts with a clean record
 
 
@@ -68,6 +69,11 @@ class Supervisor:
             why = describe(e)
             if not isinstance(e, MemoryError):
                 self._trace(e)
+        finally:
+            # However it ended. Ctrl-C in the midst of a task ends it without the loop's knowing:
+            # asyncio would wait for ever for the end of what is no longer there.
+            t.task = None
+            self._wake.set()
         self._died(t, why)
 
     def _trace(self, e):
@@ -123,15 +129,29 @@ class Supervisor:
 
     async def _miss(self, t):
         self.log.error("%s: no sign of life by its deadline", t.name)
-        task, t.task = t.task, None
-        await cancel(task)
+        await cancel(t.task)
         self._died(t, "stuck")
 
     async def stop(self):
+        """Cancel every task and wait until its clean-up has run, at most 5 s for all of them."""
         for t in self.tasks:
-            task, t.task = t.task, None
             t.restart_at = None
-            await cancel(task)
+            if t.task:
+                t.task.cancel()
+        until = self.clock.ms() + _STOP_MS
+        while True:
+            self._wake.clear()
+            left = until - self.clock.ms()
+            alive = [t.name for t in self.tasks if t.task]
+            if not alive:
+                return
+            if left <= 0:
+                self.log.error("did not end: %s", ", ".join(alive))
+                return
+            try:
+                await self.clock.wait_for(self._wake.wait(), left)
+            except asyncio.TimeoutError:
+                pass  # the next round says whose fault it is
 
 
 # Cancels and waits until the task's own clean-up has run.

@@ -49,6 +49,7 @@ def supervise(tasks, until_ms, arm=False):
             await sup.run()
         except Enough:
             pass
+        clock.wait_for = wait_for
         await sup.stop()
 
     run(go())
