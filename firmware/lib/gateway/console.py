@@ -93,7 +93,7 @@ class Console:
                 pass  # nobody typed: the line is due
         # What was missed, because something blocked, is not made up for.
         self.json_at = max(self.json_at, clock.ms() - _JSON_MS) + _JSON_MS
-        self._write(self.json(self.app) + "\n")
+        self.say(self.json(self.app))
 
     # -> the line that the byte completed, or None.
     def _edit(self, c):
@@ -126,13 +126,11 @@ class Console:
     def changed(self):
         """The status changed: a line when there is something new, and now and then a reading."""
         status = self.app.status
-        word, code, detail = status.worst()
+        word, code, _ = status.worst()
         told = (status.phase, word, code, status.last is None)
         now = self.app.clock.ms()
         if not self.json and (told != self._told or now - self._told_ms >= _QUIET_MS):
-            line = status.line()
-            if detail and told != self._told:
-                line += " (%s)" % detail
+            line = status.line(told != self._told)
             self._told = told
             self._told_ms = now
             self.say(line)

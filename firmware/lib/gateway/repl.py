@@ -45,7 +45,7 @@ def _help(topic=None):
         view.section("led", print)
     else:
         settings_check.row(topic)
-        print("%s: %s" % (topic, settings_check.help_text(topic)))
+        view.wrapped("%s: %s" % (topic, settings_check.help_text(topic)), print)
 
 
 # -- settings
@@ -68,8 +68,11 @@ def _show(prefix=""):
         note = "MISSING" if key in missing else ""
         if not note and key not in mine and row[1] is not None:
             note = "default"
-        text = settings_check.help_text(key)
-        print("%-17s %-20s %-8s %s" % (key, _shown(settings, row), note, text))
+        print("%-17s %-32s %s" % (key, _shown(settings, row), note))
+        if prefix or note == "MISSING":
+            view.wrapped(settings_check.help_text(key), print, "    ")
+    if not prefix:
+        print('gateway.show("poll") explains some, gateway.help("poll.interval") one.')
     _remarks(settings)
 
 
@@ -77,14 +80,15 @@ def _show(prefix=""):
 def _remarks(settings):
     missing = settings.missing()
     if missing:
-        print("Missing: %s. For example: %s" % (", ".join(missing), _example(missing[0])))
+        view.wrapped("Missing: %s. For example:" % ", ".join(missing), print)
+        print("    " + _example(missing[0]))
     for _, text in settings.problems():
         print(text)
 
 
 def _example(key):
     if settings_check.row(key)[3]:
-        return 'gateway.set("%s") asks for it' % key
+        return 'gateway.set("%s")    asks for it' % key
     return 'gateway.set("%s", "...")' % key
 
 

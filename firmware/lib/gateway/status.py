@@ -177,12 +177,17 @@ class Status:
             s.update(source())
         return s
 
-    def line(self):
-        """One line for people: time, state, newest values, radio, queue and readings sent."""
+    def line(self, full=False):
+        """One line for people: time, state, newest values, radio, queue and readings sent.
+
+        `full`: with the detail of what is wrong.
+        """
         utc = self.clock.utc()
-        word, code, _ = self.worst()
+        word, code, detail = self.worst()
         words = ["--:--:--" if utc is None else "%02d:%02d:%02d" % jst(utc)[3:]]
         words.append("%s: %s" % (word, code) if word else code or self.phase)
+        if full and detail:
+            words.append("(%s)" % detail)
         r = self.last
         if r:
             words.append("%d W" % r.power)

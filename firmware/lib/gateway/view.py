@@ -19,6 +19,17 @@ def section(name, say):
                 say(line)
 
 
+def wrapped(text, say, indent=""):
+    """Pass a text to `say` in lines that fit on any terminal."""
+    line = ""
+    for word in text.split():
+        if len(indent) + len(line) + len(word) > 78:
+            say(indent + line)
+            line = ""
+        line += word + " "
+    say(indent + line[:-1])
+
+
 def nearest(word, words):
     """The one of `words` that was probably meant, or None."""
     best = None
@@ -72,14 +83,9 @@ def status(s, say):
     """Everything worth knowing of the Status `s`, line by line."""
     clock = s.clock
     utc = clock.utc()
-    say(
-        "%-10s for %s; clock %s"
-        % (
-            s.phase,
-            span(clock.ms() // 1000),
-            "not set" if utc is None else "%s (%s)" % (when(utc, "ntp"), clock.quality),
-        )
-    )
+    time = "not set" if utc is None else "%s, from %s" % (when(utc, "ntp"), clock.quality)
+    say("state      %s; board up for %s" % (s.phase, span(clock.ms() // 1000)))
+    say("clock      " + time)
     r = s.last
     if r:
         amperes = ["%s A" % tenths(i) for i in (r.current_r, r.current_t) if i is not None]
@@ -98,11 +104,11 @@ def status(s, say):
         text += ", %d dBm (%s) %s ago" % (s.rssi, rssi_class(s.rssi), span(age))
     say("radio      " + text)
     if s.meter:
-        say("meter      " + pairs(s.meter))
+        row("meter", pairs(s.meter), say)
     for word in WORDS:
         if word in s.problems:
             code, detail = s.problems[word]
-            say("problem    %s: %s%s" % (word, code, ", " + detail if detail else ""))
+            row("problem", "%s: %s%s" % (word, code, ", " + detail if detail else ""), say)
     for task in sorted(s.faults):
         say("problem    the %s task died %d times in a row" % (task, s.faults[task]))
     if not s.problems and not s.faults:
@@ -114,11 +120,21 @@ def status(s, say):
         if known.get(key) is not None:
             say("%-10s %s" % (key, known[key]))
     if s.counters:
-        say("counters   " + pairs(s.counters))
+        row("counters", pairs(s.counters), say)
+
+
+# A name, and beside it a text that may need several lines.
+def row(name, text, say):
+    first = [name]
+
+    def line(text):
+        say("%-10s %s" % (first.pop() if first else "", text))
+
+    wrapped(text, line)
 
 
 def pairs(d):
-    return "  ".join(["%s %s" % (k, d[k]) for k in sorted(d) if d[k] is not None])
+    return ", ".join(["%s %s" % (k, d[k]) for k in sorted(d) if d[k] is not None])
 
 
 def kwh(n):

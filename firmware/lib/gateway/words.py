@@ -79,7 +79,8 @@ async def check(console, what):
     except Exception as e:  # noqa: BLE001  told to the log and to whoever asked
         app.log.error("check %s: %s", what, describe(e))
         result = {"check": what, "ok": False, "problem": describe(e)}
-    console.checking = None
+    finally:
+        console.checking = None
     console.say(json.dumps(result))
 
 

@@ -158,15 +158,17 @@ def test_show_masks_secrets_and_marks_what_is_missing():
     s.set("wifi.key", KEY)
     s.set("broute.id", ID)
     out, _ = at_prompt("show")
+    assert max(len(line) for line in out.split("\n")) < 80
     rows = {line.split()[0]: line for line in out.split("\n")}
     assert " set " in rows["wifi.key"] and " set " in rows["broute.id"]
     assert "not set" in rows["broute.password"] and "MISSING" in rows["broute.password"]
     assert "30" in rows["poll.interval"] and "default" in rows["poll.interval"]
-    assert "Seconds between readings" in rows["poll.interval"]
+    assert "The password that belongs to the ID" in out  # missing ones are explained
+    assert "Seconds between readings" not in out
     assert "not set" in rows["net.ip"] and "MISSING" not in rows["net.ip"]
     assert KEY not in out and ID not in out
     assert "Missing: broute.password, " in out
-    assert 'gateway.set("broute.password") asks for it' in out
+    assert 'gateway.set("broute.password")    asks for it' in out
 
 
 def test_show_some():
