@@ -32,6 +32,7 @@ from meterlab.runtimes import Runtime
 UNIQUE_ID = bytes.fromhex("240ac4000001")
 START_SECONDS = 20.0
 PRESS_SECONDS = 0.2
+LEAST_HEAP = 16 << 10
 
 
 class VirtualBoard:
@@ -67,6 +68,8 @@ class VirtualBoard:
         self.events = EventLog()
         self.runtime = runtime if isinstance(runtime, Runtime) else choose_runtime(runtime)
         self.heap = heap if isinstance(heap, int) else parse_size(heap)
+        if self.heap < LEAST_HEAP:
+            raise BoardError(f"no board runs in a heap of {self.heap} bytes; give it 16K or more")
         self.hardware = HARDWARE[hardware]
         self.outside = Outside(online, hosts or {}, forwards or {})
         self.unique_id = unique_id
@@ -94,7 +97,7 @@ class VirtualBoard:
         return self
 
     def prepare(self) -> None:
-        """Make the flash and the serial line, and find out what the stand-ins cost; no power yet."""
+        """Make flash and serial line, and find out what the stand-ins cost; no power yet."""
         if self._chip is not None:
             raise BoardError("the virtual board runs already")
         standins()
@@ -217,7 +220,7 @@ class VirtualBoard:
     @property
     def serial(self) -> Path:
         """The path that programs open to talk to it."""
-        line = self.chip.line
+        line = self.chip.relay.line
         if not isinstance(line, PtyLine):
             raise BoardError("the serial line is this terminal")
         return line.path
@@ -225,7 +228,7 @@ class VirtualBoard:
     @property
     def led(self) -> LedState:
         """What the LED shows now; str() is "green, double blink"."""
-        return self.chip.led
+        return self.chip.front.led
 
     def wait_led(self, text: str, timeout: float, since: int = 0) -> LedState:
         """Wait until the LED shows `text`, as "green" or "green, double blink"."""
@@ -241,17 +244,17 @@ class VirtualBoard:
     def button(self, pressed: bool) -> None:
         """Hold the button down, or let go."""
         pin = self.hardware.button_pin
-        self.chip.call(lambda: self.chip.set_pin(pin, 0 if pressed else None))
+        self.chip.call(lambda: self.chip.front.drive(pin, 0 if pressed else None))
 
     def press_button(self, seconds: float = PRESS_SECONDS) -> None:
         """Press it for a while; returns when it is down."""
         chip, pin = self.chip, self.hardware.button_pin
-        chip.call(lambda: chip.set_pin(pin, 0))
-        chip.call(lambda: chip.later(seconds, lambda: chip.set_pin(pin, None)))
+        chip.call(lambda: chip.front.drive(pin, 0))
+        chip.call(lambda: chip.later(seconds, lambda: chip.front.drive(pin, None)))
 
     def set_pin(self, pin: int, level: int | None) -> None:
         """Drive any pin from outside; None lets go of it."""
-        self.chip.call(lambda: self.chip.set_pin(pin, level))
+        self.chip.call(lambda: self.chip.front.drive(pin, level))
 
     def wifi(self, fault: Fault | None) -> None:
         """Break the Wi-Fi, or mend it (None).
@@ -274,7 +277,7 @@ class VirtualBoard:
 
     def uart_cable(self, plugged: bool) -> None:
         """The wire to the radio module."""
-        self.chip.call(lambda: self.chip.plug_uart(plugged))
+        self.chip.call(lambda: self.chip.plugs.plug(plugged))
 
     @property
     def hostname(self) -> str:

@@ -26,6 +26,7 @@ from meterlab.board.orders import OrderError, obey
 from meterlab.board.process import BoardError
 from meterlab.board.serialline import TerminalLine
 
+ORDERS = "METERLAB_BOARD"  # orders for the start, with ";" between them
 _JSON_KINDS = {"boot", "crash", "led", "off", "ready", "reset", "uart", "wifi"}
 
 
@@ -75,30 +76,29 @@ class Display:
         self._title = title
         self._line = not as_json and not title and stream.isatty()
         self._open = False  # the cursor stands on the LED's line
+        self._lock = threading.Lock()
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        if self._open:
-            self._stream.write("\n")
-            self._open = False
-        print(text, file=self._stream, flush=True)
+        self._put(("\n" if self._open else "") + text + "\n", False)
+
+    def _put(self, text: str, stays: bool) -> None:
+        with self._lock:
+            self._stream.write(text)
+            self._stream.flush()
+            self._open = stays
 
     def show(self, event: Event) -> None:
         """One event, as this display shows them."""
         if self._json:
             if event.kind in _JSON_KINDS:
                 details = {**event.details, "event": event.kind}
-                print(
-                    json.dumps(details, default=str, sort_keys=True), file=self._stream, flush=True
-                )
+                self._put(json.dumps(details, default=str, sort_keys=True) + "\n", False)
         elif self._title:
             if event.kind == "led":
-                self._stream.write(f"\x1b]2;LED: {event['text']}\x07")
-                self._stream.flush()
+                self._put(f"\x1b]2;LED: {event['text']}\x07", False)
         elif event.kind == "led" and self._line:
-            self._stream.write(f"\r\x1b[KLED: {event['text']}")
-            self._stream.flush()
-            self._open = True
+            self._put(f"\r\x1b[KLED: {event['text']}", True)
         elif event.kind in ("led", "reset", "off", "crash", "wifi"):
             self.say(_describe(event))
 
@@ -200,7 +200,7 @@ def board(
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="ORDER", envvar="METERLAB_BOARD", help="An order for the start."
+            "--set", metavar="ORDER", help="An order for the start; also $METERLAB_BOARD."
         ),
     ] = None,
     control: Annotated[
@@ -256,9 +256,10 @@ def board(
                 display.say(f"{_about(the_board)}; Ctrl-] ends it\r")
             the_board.power_on()
             the_board.events.listen(display.show)
-            for order in set_ or []:
+            for order in [*(set_ or []), os.environ.get(ORDERS, "")]:
                 for part in order.split(";"):
-                    obey(the_board, part)
+                    if part.strip():
+                        obey(the_board, part)
             the_board.events.add(
                 "ready",
                 serial=str(the_board.serial) if link else "",

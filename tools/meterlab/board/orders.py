@@ -86,7 +86,7 @@ _ORDERS: dict[str, Callable[[VirtualBoard, str, list[str]], None]] = {
 
 def obey(board: VirtualBoard, order: str) -> None:
     """Carry out one order; OrderError when it makes no sense."""
-    word, *rest = order.replace("=", " ", 1).split()
+    word, *rest = order.replace("=", " ", 1).split() or [""]
     if word not in _ORDERS:
         raise OrderError(f"no order {word!r}; there are: {', '.join(_ORDERS)}")
     _ORDERS[word](board, rest[0] if rest else "", rest[1:])

@@ -21,6 +21,7 @@ class PtyLine:
     """
 
     check_seconds = 0.02  # how often to see whether somebody has opened it
+    left = False
 
     def __init__(self, path: Path) -> None:
         if path.is_symlink():

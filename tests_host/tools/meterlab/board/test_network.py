@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+
 from meterlab.board import AccessPoint
 from meterlab.board.network import GOT_IP
 
@@ -46,12 +47,18 @@ def online(wlan):
 
 
 def test_before_and_after_connecting(wlan, board):
-    assert wlan.eval("(w.active(), w.isconnected(), w.status() == network.STAT_IDLE)") == (False, False, True)
+    assert wlan.eval("(w.active(), w.isconnected(), w.status() == network.STAT_IDLE)") == (
+        False,
+        False,
+        True,
+    )
     assert wlan.eval("w.ifconfig()") == ("0.0.0.0",) * 4
     wlan.run("w.active(True); w.connect('home', 'good key'); s = w.status(); c = w.isconnected()")
     assert wlan.eval("(s == network.STAT_CONNECTING, c)") == (True, False)
     wlan.run("wait(w.isconnected)")
-    assert wlan.eval("(w.status() == network.STAT_GOT_IP, w.status('rssi'), w.config('ssid'))") == (
+    assert wlan.eval(
+        "(w.status() == network.STAT_GOT_IP, w.status('rssi'), w.config('ssid'))"
+    ) == (
         True, -61, "home",
     )  # fmt: skip
     assert wlan.eval("w.ifconfig()[1:]") == ("255.255.255.0", "192.168.4.1", "192.168.4.1")
@@ -88,14 +95,21 @@ def test_unbounded_it_says_connecting_for_ever_and_comes_by_itself(wlan, board):
 @pytest.mark.parametrize(("fault", "status"), [("no-ap", 201), ("wrong-key", 202)])
 def test_bounded_it_says_why(wlan, board, fault, status):
     board.wifi(fault)
-    wlan.run("w.active(True); w.config(reconnects=1); w.connect('home', 'good key'); wait(lambda: w.status() < 1000)")
+    wlan.run(
+        "w.active(True); w.config(reconnects=1); w.connect('home', 'good key'); "
+        "wait(lambda: w.status() < 1000)"
+    )
     assert wlan.eval("(w.status(), w.config('reconnects'))") == (status, 1)
     board.wifi(None)
     wlan.run("w.connect('home', 'good key'); wait(w.isconnected)")
 
 
 def test_key_and_name_are_compared(wlan):
-    wlan.run("w.active(True); w.config(reconnects=0)\nfor a in (('home', 'bad'), ('else', 'good key')):\n    w.connect(*a); wait(lambda: w.status() < 1000); print(w.status())")
+    wlan.run(
+        "w.active(True); w.config(reconnects=0)\n"
+        "for a in (('home', 'bad'), ('else', 'good key')):\n    w.connect(*a); "
+        "wait(lambda: w.status() < 1000); print(w.status())"
+    )
     assert wlan.seen.endswith(b"OK202\r\n201\r\n\x04\x04>")
 
 
@@ -128,7 +142,10 @@ def test_static_address(wlan):
     wlan.run("w.ipconfig(addr4='10.1.2.9/16', gw4='10.1.0.1'); network.ipconfig(dns='10.1.0.2')")
     assert wlan.eval("w.ifconfig()") == ("10.1.2.9", "255.255.0.0", "10.1.0.1", "10.1.0.2")
     wlan.run("w.ifconfig('dhcp')")
-    assert wlan.eval("(w.ifconfig()[0], network.ipconfig('dns'))") == ("192.168.4.23", "192.168.4.1")
+    assert wlan.eval("(w.ifconfig()[0], network.ipconfig('dns'))") == (
+        "192.168.4.23",
+        "192.168.4.1",
+    )
     for bad in ("('10.1.2', 24, '10.1.2.1', '10.1.2.2')", "('1.2.3.4',)", "'static'"):
         with pytest.raises(AssertionError, match="ValueError"):
             wlan.run(f"w.ifconfig({bad})")
@@ -177,7 +194,10 @@ def test_lan(make_board, connect):
     raw.run(START + "l = network.LAN(mdc=23, mdio=18, phy_type=network.PHY_LAN8720, phy_addr=0)")
     assert raw.eval("(l.active(), l.isconnected())") == (False, False)
     raw.run("l.active(True); wait(l.isconnected)")
-    assert raw.eval("(l.status() == network.ETH_GOT_IP, l.ifconfig()[0])") == (True, "192.168.4.23")
+    assert raw.eval("(l.status() == network.ETH_GOT_IP, l.ifconfig()[0])") == (
+        True,
+        "192.168.4.23",
+    )
     board.lan_cable(False)
     raw.run("wait(lambda: not l.isconnected())")
     board.lan_cable(True)
@@ -231,7 +251,10 @@ def test_nothing_goes_out_before_the_network_is_up(wlan):
     with pytest.raises(AssertionError, match="OSError: -202"):
         wlan.run("socket.getaddrinfo('example.test', 80)")
     with pytest.raises(AssertionError, match="OSError: 118"):
-        wlan.run("u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.sendto(b'x', ('127.0.0.1', 9))")
+        wlan.run(
+            "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+            "u.sendto(b'x', ('127.0.0.1', 9))"
+        )
 
 
 def test_addresses_are_tuples(online):
@@ -242,8 +265,15 @@ def test_addresses_are_tuples(online):
 
 def test_tcp_blocking_and_streams(online):
     with tcp_server(echo) as port:
-        online.run(f"import socket\ns = socket.socket(); s.settimeout(5); s.connect(('127.0.0.1', {port}))")
-        assert online.eval("(s.write(b'one\\ntwo'), s.readline(), s.read(3))") == (7, b"one\n", b"two")
+        online.run(
+            "import socket\ns = socket.socket(); s.settimeout(5); "
+            f"s.connect(('127.0.0.1', {port}))"
+        )
+        assert online.eval("(s.write(b'one\\ntwo'), s.readline(), s.read(3))") == (
+            7,
+            b"one\n",
+            b"two",
+        )
         assert online.eval("(s.send(b'abc'), s.recv(10))") == (3, b"abc")
         online.run("b = bytearray(6); s.sendall(b'123456'); n = s.readinto(b); s.close()")
         assert online.eval("(n, bytes(b))") == (6, b"123456")
@@ -252,9 +282,12 @@ def test_tcp_blocking_and_streams(online):
 def test_time_outs_hold_while_a_timer_ticks(online):
     with tcp_server(lambda connection: connection.recv(1)) as port:
         online.run(
-            f"import socket\nfrom machine import Timer\nt = Timer(0, period=5, callback=lambda t: None)\n"
-            f"s = socket.socket(); s.connect(('127.0.0.1', {port})); s.settimeout(0.3); a = time.ticks_ms()\n"
-            "try: s.recv(1)\nexcept OSError as e: code = e.errno\nb = time.ticks_ms(); t.deinit(); s.close()"
+            "import socket\nfrom machine import Timer\n"
+            "t = Timer(0, period=5, callback=lambda t: None)\n"
+            f"s = socket.socket(); s.connect(('127.0.0.1', {port})); s.settimeout(0.3); "
+            "a = time.ticks_ms()\n"
+            "try: s.recv(1)\nexcept OSError as e: code = e.errno\nb = time.ticks_ms(); "
+            "t.deinit(); s.close()"
         )
         assert online.eval("code == __import__('errno').ETIMEDOUT") is True
         assert 290 <= online.eval("time.ticks_diff(b, a)") < 1500
@@ -264,7 +297,10 @@ def test_refused(online):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(AssertionError, match="ECONNREFUSED|OSError: 111"):
-        online.run(f"import socket\ns = socket.socket(); s.settimeout(5); s.connect(('127.0.0.1', {port}))")
+        online.run(
+            "import socket\ns = socket.socket(); s.settimeout(5); "
+            f"s.connect(('127.0.0.1', {port}))"
+        )
 
 
 def test_requests_and_asyncio(online):
@@ -275,7 +311,8 @@ def test_requests_and_asyncio(online):
             "import asyncio\nasync def get():\n"
             f"    r, w = await asyncio.open_connection('127.0.0.1', {port})\n"
             "    w.write(b'GET / HTTP/1.0\\r\\n\\r\\n'); await w.drain()\n"
-            "    d = await r.read(-1); w.close(); await w.wait_closed()\n    return d\nd = asyncio.run(get())"
+            "    d = await r.read(-1); w.close(); await w.wait_closed()\n    return d\n"
+            "d = asyncio.run(get())"
         )
         assert online.eval("d.endswith(b'hello')") is True
         online.run(f"import urequests\nr = urequests.get('http://192.168.4.1:{port}/')")
@@ -286,8 +323,10 @@ def test_a_server_on_the_board(online):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     online.start(
-        "import asyncio\nasync def serve(r, w):\n    w.write(b'you said ' + await r.readline()); await w.drain(); w.close()\n"
-        f"async def main():\n    s = await asyncio.start_server(serve, '0.0.0.0', {port})\n    print('up')\n    await asyncio.sleep(60)\nasyncio.run(main())"
+        "import asyncio\nasync def serve(r, w):\n"
+        "    w.write(b'you said ' + await r.readline()); await w.drain(); w.close()\n"
+        f"async def main():\n    s = await asyncio.start_server(serve, '0.0.0.0', {port})\n"
+        "    print('up')\n    await asyncio.sleep(60)\nasyncio.run(main())"
     )
     online.expect(b"up\r\n")
     with socket.create_connection(("127.0.0.1", port), 5) as client:
@@ -302,13 +341,17 @@ def test_udp_goes_where_it_is_forwarded(make_board, connect):
         server.bind(("127.0.0.1", 0))
         server.settimeout(5)
         board = make_board(
-            forwards={("ntp.test", 123): server.getsockname(), ("192.168.4.1", 53): server.getsockname()}
+            forwards={
+                ("ntp.test", 123): server.getsockname(),
+                ("192.168.4.1", 53): server.getsockname(),
+            }
         )
         raw = connect(board)
         raw.raw()
         raw.run(START + "w.active(True); w.connect('any', 'key'); wait(w.isconnected)")
         raw.run(
-            "import socket\nu = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(5)\n"
+            "import socket\nu = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+            "u.settimeout(5)\n"
             "a = socket.getaddrinfo('ntp.test', 123)[0][-1]; u.sendto(b'query', a)"
         )
         data, peer = server.recvfrom(100)
@@ -327,14 +370,18 @@ def test_offline_packets_to_elsewhere_vanish(online):
     online.run(
         "import socket\ns = socket.socket(); s.settimeout(0.2)\n"
         "try: s.connect(('203.0.113.1', 80))\nexcept OSError as e: code = e.errno\n"
-        "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); n = u.sendto(b'x', ('203.0.113.1', 80))"
+        "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+        "n = u.sendto(b'x', ('203.0.113.1', 80))"
     )
     assert online.eval("(code == __import__('errno').ETIMEDOUT, n)") == (True, 1)
 
 
 def test_connected_but_dead(online, board):
     with tcp_server(echo) as port:
-        online.run(f"import socket\ns = socket.socket(); s.settimeout(0.3); s.connect(('127.0.0.1', {port}))")
+        online.run(
+            "import socket\ns = socket.socket(); s.settimeout(0.3); "
+            f"s.connect(('127.0.0.1', {port}))"
+        )
         assert online.eval("(s.write(b'a'), s.read(1))") == (1, b"a")
         board.wifi("dead")
         online.run("time.sleep_ms(50)")
@@ -350,7 +397,9 @@ def test_connected_but_dead(online, board):
         board.wifi(None)
         online.run("time.sleep_ms(50)")
         assert online.eval("(s.write(b'b'), s.read(1))") == (1, b"b")
-        online.run(f"s.close(); c = socket.socket(); c.connect(('127.0.0.1', {port})); c.write(b'c')")
+        online.run(
+            f"s.close(); c = socket.socket(); c.connect(('127.0.0.1', {port})); c.write(b'c')"
+        )
         assert online.eval("c.read(1)") == b"c"
         online.run("c.close()")
 
@@ -380,7 +429,8 @@ def test_names_take_their_time_on_a_dead_network(online, board):
 def test_many_sockets_are_given_back(online):
     with tcp_server(echo) as port:
         online.run(
-            f"import socket\nfor i in range(300):\n    s = socket.socket(); s.connect(('127.0.0.1', {port}))\n"
+            "import socket\nfor i in range(300):\n    s = socket.socket(); "
+            f"s.connect(('127.0.0.1', {port}))\n"
             "    s.write(b'x'); s.read(1); s.close()\nprint(s.fileno())"
         )
         start = time.monotonic()
@@ -393,8 +443,26 @@ def test_tls_over_the_stand_in(online, tmp_path):
     import subprocess
 
     key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    command += ["-nodes", "-keyout", str(key), "-out", str(cert), "-days", "2", "-subj", "/CN=server.test"]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+    ]
+    command += [
+        "-nodes",
+        "-keyout",
+        str(key),
+        "-out",
+        str(cert),
+        "-days",
+        "2",
+        "-subj",
+        "/CN=server.test",
+    ]
     subprocess.run(command, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
@@ -406,14 +474,19 @@ def test_tls_over_the_stand_in(online, tmp_path):
     with tcp_server(handle) as port:
         online.run(
             "import socket, ssl\ns = socket.socket(); s.settimeout(10)\n"
-            f"s.connect(('127.0.0.1', {port})); s = ssl.wrap_socket(s, server_hostname='server.test')\n"
+            f"s.connect(('127.0.0.1', {port})); "
+            "s = ssl.wrap_socket(s, server_hostname='server.test')\n"
             "s.write(b'GET / HTTP/1.0\\r\\n\\r\\n'); d = s.read(); s.close()"
         )
         assert online.eval("d.endswith(b'hello')") is True
         online.run(
-            "import asyncio, tls\nc = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT); c.verify_mode = tls.CERT_NONE\n"
-            f"async def get():\n    r, w = await asyncio.open_connection('127.0.0.1', {port}, ssl=c, server_hostname='server.test')\n"
-            "    w.write(b'GET / HTTP/1.0\\r\\n\\r\\n'); await w.drain()\n    d = await r.read(-1); w.close()\n    return d\n"
+            "import asyncio, tls\nc = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT); "
+            "c.verify_mode = tls.CERT_NONE\n"
+            "async def get():\n"
+            f"    r, w = await asyncio.open_connection('127.0.0.1', {port}, ssl=c,"
+            " server_hostname='server.test')\n"
+            "    w.write(b'GET / HTTP/1.0\\r\\n\\r\\n'); await w.drain()\n"
+            "    d = await r.read(-1); w.close()\n    return d\n"
             "d = asyncio.run(get())"
         )
         assert online.eval("d.endswith(b'hello')") is True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from meterlab.board import nvs as module
 from meterlab.board.nvs import Nvs, NvsError
 
@@ -50,7 +51,9 @@ def test_it_survives_a_formatted_file_system(make_board, connect, tmp_path):
     image.write_bytes(b"\xff" * len(image.read_bytes()))
     board.power_on()
     raw.raw()
-    assert raw.run(OPEN + "b = bytearray(4); n.get_blob('id', b); print(b)") == "bytearray(b'kept')\n"
+    assert (
+        raw.run(OPEN + "b = bytearray(4); n.get_blob('id', b); print(b)") == "bytearray(b'kept')\n"
+    )
 
 
 def test_errors_are_those_of_the_idf(raw):
@@ -69,7 +72,9 @@ def test_errors_are_those_of_the_idf(raw):
 
 
 def test_erased_keys_and_namespaces_apart(raw):
-    raw.run(OPEN + "m = esp32.NVS('other'); n.set_i32('k', 1); m.set_i32('k', 2); n.erase_key('k')")
+    raw.run(
+        OPEN + "m = esp32.NVS('other'); n.set_i32('k', 1); m.set_i32('k', 2); n.erase_key('k')"
+    )
     assert raw.eval("m.get_i32('k')") == 2
     with error_of("NOT_FOUND"):
         raw.run("n.get_i32('k')")

@@ -185,7 +185,11 @@ def test_ctrl_c_gets_through(raw, name):
 
 
 def test_a_storm_of_ctrl_c_does_no_harm(raw):
-    code = "n = 0\nprint('go')\nwhile n < 20:\n    try:\n        while True: {str(i): [i] for i in range(50)}\n    except KeyboardInterrupt:\n        n += 1\n        print('got', n)"
+    code = (
+        "n = 0\nprint('go')\nwhile n < 20:\n    try:\n"
+        "        while True: {str(i): [i] for i in range(50)}\n"
+        "    except KeyboardInterrupt:\n        n += 1\n        print('got', n)"
+    )
     raw.start(code)
     raw.expect(b"go\r\n")
     for n in range(1, 21):
@@ -265,7 +269,8 @@ def test_main_that_fails_drops_to_the_repl(make_board, connect):
     terminal = connect(make_board({"main.py": "import nothing\n"}))
     terminal.send(b"\r\x04")
     terminal.expect(
-        b'soft reboot\r\nTraceback (most recent call last):\r\n  File "main.py", line 1, in <module>\r\n'
+        b"soft reboot\r\nTraceback (most recent call last):\r\n"
+        b'  File "main.py", line 1, in <module>\r\n'
         b"ImportError: no module named 'nothing'\r\nMicroPython v"
     )
 
@@ -331,6 +336,9 @@ def test_uncooked_output_stays_in_order(raw):
 
 
 def test_much_output_loses_nothing_while_a_timer_ticks(raw):
-    code = "from machine import Timer\nt = Timer(0, period=1, callback=lambda t: None)\nfor i in range(300): print('%05d' % i, 'x' * 1000)\nt.deinit()"
+    code = (
+        "from machine import Timer\nt = Timer(0, period=1, callback=lambda t: None)\n"
+        "for i in range(300): print('%05d' % i, 'x' * 1000)\nt.deinit()"
+    )
     lines = raw.run(code, 20).split("\n")
     assert lines == [f"{i:05d} {'x' * 1000}" for i in range(300)] + [""]

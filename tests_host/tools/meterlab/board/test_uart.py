@@ -18,7 +18,7 @@ class Module:
 
     def __init__(self, path):
         self.path = path
-        self.master = None
+        self.master = -1
         self.plug()
 
     def plug(self):
@@ -27,11 +27,11 @@ class Module:
         os.symlink(os.ttyname(self.slave), self.path)
 
     def unplug(self):
-        if self.master is not None:
+        if self.master >= 0:
             os.unlink(self.path)
             os.close(self.master)
             os.close(self.slave)
-            self.master = None
+            self.master = -1
 
     def send(self, data):
         while data:
@@ -102,7 +102,10 @@ def test_overflow_at_any_size_keeps_what_came_first(raw, module, board, rxbuf):
     data = random.Random(rxbuf).randbytes(rxbuf + 5000)
     module.send(data)
     raw.run("time.sleep_ms(100)")
-    raw.run("h = hashlib.sha256(); n = 0\nwhile True:\n    d = u.read(700)\n    if not d: break\n    h.update(d); n += len(d)")
+    raw.run(
+        "h = hashlib.sha256(); n = 0\nwhile True:\n    d = u.read(700)\n"
+        "    if not d: break\n    h.update(d); n += len(d)"
+    )
     n, digest = raw.eval("(n, h.digest())")
     assert (n, digest) == (rxbuf, hashlib.sha256(data[:rxbuf]).digest())
     assert board.uart_lost == 5000
@@ -163,7 +166,8 @@ def test_module_goes_and_comes_back(raw, module, board):
     assert module.receive(1) == b"1"
     mark = board.events.mark()
     raw.start(
-        "async def main():\n    s = asyncio.StreamReader(u)\n    while True:\n        d = await s.read(9)\n"
+        "async def main():\n    s = asyncio.StreamReader(u)\n    while True:\n"
+        "        d = await s.read(9)\n"
         "        print('got', d)\n        if d == b'end': return\nprint('go')\nasyncio.run(main())"
     )
     raw.expect(b"go\r\n")
@@ -183,7 +187,8 @@ def test_without_a_module_nothing_comes_and_writing_works(raw, module, board):
     raw.run(OPEN % "")
     assert raw.eval("(u.write(b'hello'), u.read(), u.any())") == (5, None, 0)
     raw.run(
-        "import asyncio\nasync def f():\n    w = asyncio.StreamWriter(u, {})\n    w.write(b'x' * 500)\n"
+        "import asyncio\nasync def f():\n    w = asyncio.StreamWriter(u, {})\n"
+        "    w.write(b'x' * 500)\n"
         "    await w.drain()\nasyncio.run(f())"
     )
     mark = board.events.mark()

@@ -112,9 +112,9 @@ _address = id(_interrupt)
 _PENDING = 4  # locals, globals, nlr_top, nlr_jump_callback_top, pending exception
 
 
-# The VM looks for a pending exception whenever it jumps, in here as well: so the mark is taken away
-# before the first jump and put back after the last. It is looked at in bytes, because a pointer may
-# be too large for a number without memory.
+# The VM looks for a pending exception whenever it jumps, in here as well: so the mark is taken
+# away before the first jump and put back after the last. It is looked at in bytes, because a
+# pointer may be too large for a number without memory.
 def _hard(_):
     global _queued, _seen, _late, _used
     a = _mark[0]
@@ -247,8 +247,8 @@ def start():
         _signal(_SIGINT, _SIG_IGN)
     else:
         R[r.KBD_SIGINT] = 1
-    # struct sigaction: the handler, a mask of 128 bytes, flags. Neither comes within the other, and
-    # both break off a system call.
+    # struct sigaction: the handler, a mask of 128 bytes, flags. Neither comes within the other,
+    # and both break off a system call.
     _signal(_SIGUSR1, _callback)
     action = bytearray(256)
     words(uctypes.addressof(action), 1)[0] = _signal(_SIGUSR1, _callback)

@@ -61,6 +61,26 @@ class _Frozen:
         return getattr(module, attribute)
 
 
+# The stand-ins leave holes between them. Fill these, so that the firmware finds its heap in one
+# piece, as after a board's start. -> what fills them, to be kept.
+def _fill_holes():
+    gc.collect()
+    low, high = 0, gc.mem_free()
+    while high - low > 64:
+        middle = (low + high) // 2
+        try:
+            bytearray(middle)
+            low = middle
+        except MemoryError:
+            high = middle
+        gc.collect()
+    block = 4 * chip.WORD
+    filler = ()
+    for _ in range((gc.mem_free() - low) // block - 4):
+        filler = (filler,)  # one block each, from the lowest address on
+    return filler
+
+
 # `flash` and `rom` are paths on the PC. Does not return: the process ends with the board's reset.
 def run(flash, rom, space):
     import vb_flash
@@ -88,6 +108,7 @@ def run(flash, rom, space):
     sys.modules.pop("vb_start", None)
     chip.start()
     raw = chip.R[r.BOOT_RAW] == 1
+    keep = _fill_holes()
     gc.collect()
     chip.R[r.HEAP_FREE] = gc.mem_free()
     chip.R[r.HEAP_USED] = gc.mem_alloc()
@@ -97,6 +118,6 @@ def run(flash, rom, space):
         did = vb_repl.run_file("main.py", space)
     if did != "exit":
         raw = vb_repl.serve("raw" if raw else "friendly", space)
-    chip.event("R", 1, raw)
+    chip.event("R", 1, raw, len(keep))
     sys.stdout.write("MPY: soft reboot\n")
     chip.stop()
