@@ -1,16 +1,17 @@
-"""What an SKSTACK-IP module needs before a session: loaded by the driver when needed, not kept.
+"""What begins and ends a session of an SKSTACK-IP module: loaded by the driver, not kept.
 
 Each function takes the driver, whose lock is held.
 """
 
-from binascii import unhexlify
+from binascii import hexlify, unhexlify
 
 from micropython import const
 
-from . import Info, Pan, RadioError, Refused, Timeout
+from . import Info, JoinRefused, JoinTimeout, Pan, RadioError, Refused, Timeout
 from .sk_parser import dbm
 
 _SCAN = const(5000)  # ms, beside the time on the air
+_END = const(15000)  # ms; EVENT 27 or 28 after SKTERM
 _FIELDS = ((b"Channel", 2), (b"Pan ID", 4), (b"Addr", 16), (b"LQI", 2), (b"PairID", 8))
 
 
@@ -100,7 +101,7 @@ async def scan(radio, duration, mask, paired):
         side = b" 0" if radio._dual else b""
         return b"SKSCAN %d %08X %X%s\r\n" % (2 if paired else 3, mask, duration, side)
 
-    await radio._scan_over()
+    await _scan_over(radio)
     radio._found = []
     radio._scan_until = radio._clock.ms() + limit * 5 // 2 + _SCAN
     try:
@@ -110,7 +111,7 @@ async def scan(radio, duration, mask, paired):
     except Refused:
         radio._scan_until = None
         raise
-    if not await radio._scan_over():
+    if not await _scan_over(radio):
         raise Timeout("SKSCAN")
     pans = []
     for fields in radio._found:
@@ -158,3 +159,54 @@ def _pan(fields):
         None if lqi is None else dbm(lqi),
         pair_id or None,
     )
+
+
+# Waits for EVENT 22 of a scan, also of one that was given up; False when it did not come.
+async def _scan_over(radio):
+    while radio._scan_until is not None:
+        if not await radio._change(radio._scan_until):
+            radio._scan_until = None
+            return False
+    return True
+
+
+async def join(radio, pan, timeout_ms):
+    if radio._limited:
+        radio._check_gate()
+    await _scan_over(radio)
+    if radio._outcome == 0:
+        await leave(radio)  # an earlier one came to no end
+    await radio._do("SKSREG", b" S2 %02X" % pan.channel)
+    await radio._do("SKSREG", b" S3 %04X" % pan.pan_id)
+    radio._address = await radio._do("SKLL64", b" " + hexlify(pan.mac).upper(), b"")
+    radio._outcome = 0
+    radio._link("joining", False)
+    try:
+        await radio._do("SKJOIN", b" " + radio._address)
+        await radio._settled(timeout_ms)
+    finally:
+        if radio._phase == "joining":
+            radio._link(None, False)
+    if radio._outcome == 0x24:
+        raise JoinRefused("the authentication failed")
+    if not radio.joined:
+        raise JoinTimeout("the authentication came to no end")
+
+
+async def leave(radio):
+    radio._outcome = None
+    try:
+        await radio._do("SKTERM")
+        until = radio._clock.ms() + _END
+        while radio._outcome not in (0x27, 0x28) and await radio._change(until):
+            pass
+    except Refused as error:
+        if error.code != "ER10":  # no session
+            raise
+    radio._link(None, False)
+
+
+async def reset(radio):
+    radio._quiet = False
+    await radio._do("SKRESET")
+    radio._forget()

@@ -1,15 +1,13 @@
 """Driver for modules that speak SKSTACK-IP text, single hop and dual stack."""
 
 import sys
-from binascii import hexlify
 
 from micropython import const
 
-from . import Info, JoinRefused, JoinTimeout, Refused
+from . import Info, Refused
 from .sk_link import SkLink
 
 _SEND = const(10000)  # ms
-_END = const(15000)  # ms; EVENT 27 or 28 after SKTERM
 
 
 class SkStack(SkLink):
@@ -27,7 +25,7 @@ class SkStack(SkLink):
         self._pair_id = None
         self._address = b""
 
-    # What is needed before the session only is loaded when it is needed, and not kept.
+    # What is needed between sessions only is loaded when it is needed, and not kept.
     async def _setup(self, name, *args):
         from . import sk_setup
 
@@ -63,59 +61,15 @@ class SkStack(SkLink):
 
     async def reset(self):
         """Back to the stack's defaults; probe and configure it again."""
-        async with self._lock:
-            self._quiet = False
-            await self._do("SKRESET")
-            self._forget()
-
-    # Waits for EVENT 22 of a scan, also of one that was given up; False when it did not come.
-    async def _scan_over(self):
-        while self._scan_until is not None:
-            if not await self._change(self._scan_until):
-                self._scan_until = None
-                return False
-        return True
+        await self._setup("reset")
 
     async def join(self, pan, timeout_ms: int = 60000):
         """Authenticate with a meter; JoinRefused, or JoinTimeout when it came to no end."""
-        async with self._lock:
-            if self._limited:
-                self._check_gate()
-            await self._scan_over()
-            if self._outcome == 0:
-                await self._terminate()
-            await self._do("SKSREG", b" S2 %02X" % pan.channel)
-            await self._do("SKSREG", b" S3 %04X" % pan.pan_id)
-            self._address = await self._do("SKLL64", b" " + hexlify(pan.mac).upper(), b"")
-            self._outcome = 0
-            self._link("joining", False)
-            try:
-                await self._do("SKJOIN", b" " + self._address)
-                await self._settled(timeout_ms)
-            finally:
-                if self._phase == "joining":
-                    self._link(None, False)
-            if self._outcome == 0x24:
-                raise JoinRefused("the authentication failed")
-            if not self.joined:
-                raise JoinTimeout("the authentication came to no end")
+        await self._setup("join", pan, timeout_ms)
 
     async def leave(self):
         """End the session, if there is one."""
-        async with self._lock:
-            await self._terminate()
-
-    async def _terminate(self):
-        self._outcome = None
-        try:
-            await self._do("SKTERM")
-            until = self._clock.ms() + _END
-            while self._outcome not in (0x27, 0x28) and await self._change(until):
-                pass
-        except Refused as error:
-            if error.code != "ER10":  # no session
-                raise
-        self._link(None, False)
+        await self._setup("leave")
 
     async def send(self, data) -> int:
         """Send a datagram to the meter, encrypted; GateClosed while the gate is closed.
