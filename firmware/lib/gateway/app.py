@@ -18,6 +18,13 @@ class App:
     """
 
     def __init__(self, board, outbox=None, clock=None, post=None, reader=None, write=None):
+        from gateway.settings import Settings
+
+        # While there is room: what judges settings is large, and all else is not loaded yet.
+        self.settings = settings = Settings(board.nvs)
+        self.missing = settings.missing()
+        self.wrong = settings.problems()
+        drop("settings_check", "settings_edit", "settings_table", "twins")
         from gateway import parts
 
         parts.assemble(self, board, outbox, clock, post, reader, write)
@@ -39,15 +46,11 @@ class App:
 
     # Until cancelled.
     async def serve(self):
-        settings = self.settings
-        missing = settings.missing()
-        wrong = settings.problems()
-        drop("settings_check", "settings_edit", "settings_table", "twins")
-        if missing:
-            text = "not set: " + ", ".join(missing)
+        if self.missing:
+            text = "not set: " + ", ".join(self.missing)
             self.status.problem("config", "missing-settings", text)
-        elif wrong:
-            self.status.problem("config", "wrong-settings", wrong[0][1])
+        elif self.wrong:
+            self.status.problem("config", "wrong-settings", self.wrong[0][1])
         await self.supervisor.run()
 
     # Until the check's result.

@@ -9,7 +9,6 @@ from gateway.meter import Meter
 from gateway.network import Network
 from gateway.outbox import Outbox
 from gateway.session import Session
-from gateway.settings import Settings
 from gateway.status import Status
 from gateway.store import Store
 from gateway.supervisor import Supervisor
@@ -17,7 +16,7 @@ from gateway.timekeeper import TimeKeeper
 from gateway.uplink import Uplink
 from micropython import const
 
-_CAPACITY = const(160)  # readings kept in RAM: more than an hour of polls at 30 s
+_CAPACITY = const(128)  # readings kept in RAM: an hour of polls at 30 s
 _LOG = const(2048)
 
 
@@ -28,7 +27,7 @@ def assemble(app, board, outbox, clock, post, reader, write):
     app.clock = clock = clock or (outbox.clock if outbox else Clock(board))
     app.store = store = Store(board.nvs)
     app.log = log = Log(clock, _LOG)
-    app.settings = settings = Settings(board.nvs, log)
+    settings = app.settings
     log.secrets = settings.secrets
     app.status = status = Status(board, clock, log)
     app.outbox = outbox = outbox or Outbox(clock, store, _CAPACITY)
@@ -50,8 +49,10 @@ def assemble(app, board, outbox, clock, post, reader, write):
     sup.add("uplink", app.uplink.run)
     app.console = Console(app, reader, write)
     sup.add("console", app.console.run)
-    if store.damage:
-        log.error("%s", store.damage)
+    for damage in (settings.damage, store.damage):
+        if damage:
+            log.error("%s", damage)
+            status.count("flash.damaged")
 
 
 # The driver for the module at hand; the other protocol's code is never loaded.

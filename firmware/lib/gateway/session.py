@@ -30,7 +30,7 @@ class Session:
         settings = app.settings
         self.poll_ms = settings["poll.interval"] * 1000
         self.energy_ms = settings["poll.energy"] * 1000
-        self.idle = [k for k in settings.missing() if k.startswith("broute.")]
+        self.idle = [k for k in app.missing if k.startswith("broute.")]
         self.ready = False
         self.link = None
         self.strikes = 0
