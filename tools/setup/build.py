@@ -82,7 +82,7 @@ def _compiler() -> str:
 
 def _compile(compiler: str, source: Path, name: str, target: Path) -> None:
     done = subprocess.run(
-        [compiler, "-o", str(target), "-s", name, str(source)],
+        [compiler, "-O3", "-o", str(target), "-s", name, str(source)],
         capture_output=True,
         text=True,
         timeout=60,
