@@ -47,6 +47,11 @@ LAZY: dict[str, str] = {
     "gateway/twins": "loaded when flash is read or written, then dropped",
     "gateway/view": "loaded for one word at the console or the prompt",
     "gateway/words": "loaded for one word at the console",
+    "wisun/j11": "instead of the SKSTACK driver; a board loads one",
+    "wisun/j11_frame": "see wisun/j11",
+    "wisun/j11_port": "see wisun/j11",
+    "wisun/j11_setup": "loaded for what comes around a session, then dropped",
+    "wisun/j11_state": "see wisun/j11",
     "wisun/sk_setup": "loaded for what comes before a session, then dropped",
 }
 

@@ -27,7 +27,7 @@ NOT_ON_BOARD = frozenset(
     | {"typing", "unittest", "kenshin", "meterlab"}
 )
 # Where the values are pure: bytes in, values out.
-SANS_IO = re.compile(r"firmware/lib/(echonet/.*|wisun/sk_parser)\.py")
+SANS_IO = re.compile(r"firmware/lib/(echonet/.*|wisun/(sk_parser|j11_frame|j11_state))\.py")
 NO_IO = frozenset({"asyncio", "time", "socket", "select", "os", "sys", "io"})
 
 MAY_IMPORT = {

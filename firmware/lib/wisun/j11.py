@@ -1,0 +1,175 @@
+"""Driver for modules that speak J11 frames."""
+
+import sys
+
+from micropython import const
+
+from . import Refused, Timeout
+from .j11_port import Port
+
+_TRIES = const(3)
+_PAUSE = const(1000)  # ms, for a busy module
+
+
+class J11(Port):
+    """One J11 module. The callbacks and the events are described in the package.
+
+    `run()` must be running for anything else to work. One command is under way at a time, others
+    wait; each can be cancelled, and raises Timeout or Refused. The module forgets everything at a
+    reset, so the driver keeps the credentials.
+    """
+
+    def __init__(self, uart, clock, log, on_datagram, on_event):
+        super().__init__(uart, clock, log, on_datagram, on_event)
+        self._outcome = None  # of the last authentication; 0 while it has none
+        self._answer = False  # something has come while a datagram was being sent
+        self._spent = False  # the transmit budget, when last tried
+        self._found = []
+        self._channel = 0  # that was scanned last
+
+    # -- told by the state ------------------------------------------------------------------------
+
+    def on_datagram(self, payload, mac, secured, rssi):
+        self._answer = True
+        self._tell_datagram(payload, mac, secured, rssi)
+
+    def on_rssi(self, rssi):
+        self._heard(rssi)
+
+    def on_pan(self, channel, mac, pan_id, rssi):
+        self._channel = channel
+        if mac:
+            self._found.append((channel, mac, pan_id, rssi))
+            self._tell("beacon", None)
+
+    def on_event(self, name, value):
+        if name == "reboot":
+            self._forget()
+            if self._code == 0x00D9:
+                return self._reply(1)
+            if self._code is not None:
+                self._reply(0x37)
+        elif name == "joined":
+            self._outcome = 1
+            self._link(None, True)
+        elif name != "receive-failed":
+            if name == "join-failed":
+                self._outcome = value
+            self._link(None, False)
+        self._tell(name, value)
+
+    # The module is as after power-up.
+    def _forget(self):
+        self._limited = self._spent = False
+        self._outcome = None
+        self._owed.clear()
+        self._link(None, False)
+
+    # -- around a session -------------------------------------------------------------------------
+
+    # What is needed only then is loaded when it is needed, and not kept.
+    async def _setup(self, name, *args):
+        from . import j11_setup
+
+        try:
+            async with self._lock:
+                return await getattr(j11_setup, name)(self, *args)
+        finally:
+            if sys.modules.pop("wisun.j11_setup", None):
+                delattr(sys.modules["wisun"], "j11_setup")
+
+    async def probe(self):
+        """Find the module, and learn its version. A session that it has goes on."""
+        return await self._setup("probe")
+
+    async def configure(self, rbid: str, password: str):
+        """Hand over the credentials; ValueError, which does not repeat them, when they are wrong.
+
+        A session that is up goes on with those it has.
+        """
+        await self._setup("configure", rbid, password)
+
+    async def scan(self, duration: int = 6, mask: int = 0xFFFFFFFF, paired: bool = True) -> list:
+        """The Pans heard, listening on each channel of the mask (bit 0: 33) for a time.
+
+        The time is 9.64 ms x 2^duration, 1 to 14; the module knows every second channel only. With
+        paired only one's own meter answers; else all do, and no Pan has a pair_id.
+        """
+        return await self._setup("scan", duration, mask, paired)
+
+    async def find(self, durations=(5, 6, 7, 8)):
+        """Scan ever longer until one's own meter is heard; the strongest Pan, or None."""
+        return await self._setup("find", durations)
+
+    async def reset(self):
+        """Back to how the module is after power-up; configure it again."""
+        await self._setup("restart")
+
+    async def join(self, pan, timeout_ms: int = 60000):
+        """Authenticate with a meter; JoinRefused, or JoinTimeout when it came to no end.
+
+        At once when the module has a session with it, as after a restart of the host.
+        """
+        await self._setup("join", pan, timeout_ms)
+
+    async def leave(self):
+        """End the session, if there is one."""
+        await self._setup("leave")
+
+    # -- in a session -----------------------------------------------------------------------------
+
+    async def send(self, data) -> int:
+        """Send a datagram to the meter, encrypted; GateClosed while the gate is closed.
+
+        0: the radio acknowledged it; 1: it failed, send it again; 2: it is on its way, do not.
+        """
+        async with self._lock:
+            self._check_gate()
+            self._head = bytes(data[:5])
+            self._answer = False
+            try:
+                sent = await self._send(data)
+            finally:
+                self._head = b""
+            self._tell("sent", sent)
+            return sent
+
+    async def _send(self, data):
+        for _ in range(_TRIES):
+            try:
+                # 0.9 s for a short one to 7 s for the longest, and 1 s to spare
+                result = await self._ask(0x0008, self._state.datagram(data), 1900 + 5 * len(data))
+            except Timeout:
+                if self._answer:  # what is answered has been sent
+                    return 2
+                raise
+            except Refused as error:
+                if error.code == "0B":
+                    await self._ask(0x0005, self._state.data(0x0005))
+                elif error.code in ("3D", "52"):
+                    await self._clock.sleep_ms(_PAUSE)
+                else:
+                    raise
+            else:
+                return self._judge(result[0])
+        return 1
+
+    # The send result: low digit what became of it, high digit what of the queue.
+    def _judge(self, result):
+        low = result & 15
+        if low == 2:
+            if not self._spent:
+                self._spent = True
+                self._tell("limited", None)
+            self._limit()
+        elif self._spent and low in (0, 5):  # it went on air
+            self._spent = False
+            self._tell("unlimited", None)
+        if low == 15 and result >> 4 != 2:
+            return 2
+        return 1 if low else 0
+
+    # The module cannot be asked: the next datagram tries.
+    async def _read_limit(self):
+        self._limited = False
+        self._signal()
