@@ -6,7 +6,8 @@ import sys
 VERSION = "0.1.0"
 
 _board = None
-_app = None  # the last run's: its readings, its status and its log
+_app = None  # the last run's, for its status and its log
+_outbox = None  # what was measured and not yet sent survives a stop
 
 
 def use(board):
@@ -52,22 +53,23 @@ def start(check=None):
 
     With a `check` ("network", "server" or "radio") only until that has its result -> that dict.
     """
-    global _app
-    outbox = _app and _app.outbox  # what was measured and not yet sent survives a stop
+    global _app, _outbox
+    if _app:
+        _outbox = _app.outbox
     _app = None
     gc.collect()
     try:
         from gateway.app import App
-    finally:
-        _own()
-    _app = App(board(), outbox)
-    try:
-        return _app.run(check) if check else _app.run()
+
+        _app = App(board(), _outbox)
+        return _app.run(check)
     except Exception:
         from gateway.led import PATTERNS
 
         board().led(PATTERNS["fault"])
         raise
+    finally:
+        _own()
 
 
 # A function of the prompt, loaded when it is called.

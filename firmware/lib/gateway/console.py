@@ -67,7 +67,11 @@ class Console:
             while True:
                 beat(None)
                 n = await self._key()
-                if n:
+                if n and self._byte[0] == 3:
+                    # A Ctrl-C that came while the board started, before it could interrupt.
+                    self.close()
+                    app.stop()
+                elif n:
                     beat(_WORD_MS)
                     line = self._edit(self._byte[0])
                     if line is not None:

@@ -31,13 +31,6 @@ class Console:
         self.closed += 1
 
 
-class Settings:
-    def missing(self):
-        return []
-
-    problems = missing
-
-
 # An App of only such tasks: `run`, `stop` and all that leads to the end are the real ones.
 class Small(App):
     def __init__(self, *tasks):
@@ -47,7 +40,7 @@ class Small(App):
         self.clock = Clock()
         self.log = Lines()
         self.status = Recorder()
-        self.settings = Settings()
+        self.missing = self.wrong = ()
         self.console = Console()
         self.supervisor = Supervisor(self.board, self.clock, self.log, self.status)
         self.cleaned = []

@@ -338,6 +338,95 @@ def test_unknown_checks():
     assert 'gateway.check("' in at_prompt("check", 7)[0]
 
 
+# -- running
+
+RUNS = []  # what the Apps of the next tests were made with
+
+
+class FakeApp:
+    outbox = "an outbox"
+
+
+# Stands where gateway.app is.
+class FakeModule:
+    def __init__(self, run, make):
+        def app(board, outbox):
+            if make:
+                make()
+            RUNS.append(outbox)
+            one = FakeApp()
+            one.run = run
+            return one
+
+        self.App = app
+
+
+def with_app(run, call, make=None):
+    fresh()
+    gateway._outbox = None
+    RUNS.clear()
+    kept = sys.modules.get("gateway.app")
+    sys.modules["gateway.app"] = FakeModule(run, make)
+    try:
+        return call()
+    finally:
+        del sys.modules["gateway.app"]
+        if kept:
+            sys.modules["gateway.app"] = kept
+
+
+def test_what_was_not_sent_survives_a_stop():
+    def go():
+        at_prompt("run")
+        at_prompt("run")
+
+    with_app(lambda check: None, go)
+    assert RUNS == [None, "an outbox"]
+
+
+def test_ctrl_c_while_loading_loses_nothing_either():
+    def interrupted():
+        if len(RUNS) == 1 and not calls:
+            calls.append(1)
+            raise KeyboardInterrupt
+
+    def go():
+        for _ in range(3):
+            out, _ = at_prompt("run")
+            assert "gateway.run() starts it" in out
+
+    calls = []
+    with_app(lambda check: None, go, interrupted)
+    assert calls and RUNS == [None, "an outbox"]
+
+
+def test_a_run_that_fails_shows_on_the_led_and_is_told():
+    from gateway.led import PATTERNS
+
+    def run(check):
+        raise ValueError("a bug")
+
+    def go():
+        assert str(raises(ValueError, at_prompt, "run")) == "a bug"
+        assert gateway.board().pattern == PATTERNS["fault"]
+        assert callable(gateway.status)
+
+    with_app(run, go)
+
+
+def test_check_prints_its_result():
+    def run(check):
+        return {"check": check, "ok": True}
+
+    def go():
+        out, result = at_prompt("check", "radio")
+        assert json.loads(out) == {"check": "radio", "ok": True} and result is None
+
+    with_app(run, go)
+    out, _ = with_app(lambda check: None, lambda: at_prompt("check", "server"))
+    assert out == "Stopped before there was a result."
+
+
 def test_reboot():
     board = fresh()
     assert at_prompt("reboot") == ("The board restarts.", None)

@@ -1,0 +1,337 @@
+"""The owner at a board's serial line: the shipped files on a virtual board.
+
+No radio module is attached and no server is there; what matters is that the board always says what
+to do, and that a person and a program get its prompt at any moment.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import serial
+
+from meterlab.board import VirtualBoard
+from meterlab.board.events import Event
+from meterlab.runtimes import Runtime, find_runtimes
+from setup.build import build
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 20.0
+
+ID = "0123456789ABCDEF0123456789ABCDEF"
+PASSWORD = "ABCDEFGH0123"
+KEY = "correct horse battery"
+OTHER_KEY = "staple and so on"
+SETTINGS = {
+    "broute.id": ID,
+    "broute.password": PASSWORD,
+    "wifi.ssid": "home",
+    "wifi.key": KEY,
+    "server.url": "http://192.0.2.1:8000",
+    "server.token": "an-invented-token",
+}
+
+
+class Line:
+    """A program at the board's serial line."""
+
+    def __init__(self, board: VirtualBoard) -> None:
+        self.board = board
+        self.port = serial.Serial(str(board.serial), 115200, timeout=0.02)
+        self.seen = ""
+
+    def until(self, words: str, seconds: float = SECONDS) -> str:
+        """What comes up to and with `words`."""
+        end = time.monotonic() + seconds
+        while words not in self.seen:
+            if time.monotonic() > end:
+                raise AssertionError(f"no {words!r} within {seconds} s in {self.seen!r}")
+            self.seen += self.port.read(4096).decode(errors="replace")
+        at = self.seen.index(words) + len(words)
+        out, self.seen = self.seen[:at], self.seen[at:]
+        return out.replace("\r\n", "\n")
+
+    def send(self, text: str) -> None:
+        self.port.write(text.encode())
+
+    def type(self, line: str) -> str:
+        """One command at the friendly prompt; what it printed."""
+        self.send(line + "\r")
+        self.until(line[-1] + "\r\n")
+        return self.until(">>> ")[:-4].strip()
+
+    def raw(self) -> None:
+        """Into the raw REPL, as mpremote goes there."""
+        self.send("\r\x03")
+        self.send("\r\x01")
+        self.until("raw REPL; CTRL-B to exit\r\n>", 10)
+
+    def run(self, code: str) -> str:
+        """A program in the raw REPL; what it printed."""
+        self.send(code + "\x04")
+        self.until("OK")
+        out = self.until("\x04")[:-1]
+        error = self.until("\x04>")[:-2]
+        assert not error, error
+        return out.strip()
+
+    def friendly(self) -> None:
+        self.send("\x02")
+        self.until(">>> ")
+
+    def soft_reset(self) -> None:
+        """From the friendly prompt: boot.py and main.py run again."""
+        self.send("\x04")
+        self.until("soft reboot")
+
+
+Make = Callable[..., Line]
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What lies on a board."""
+    folder = tmp_path_factory.mktemp("board")
+    build(ROOT / "firmware", folder)
+    return folder
+
+
+@pytest.fixture(params=find_runtimes(), ids=str)
+def start(request: pytest.FixtureRequest, files: Path, tmp_path: Path) -> Iterator[Make]:
+    """Switches a board on, whose files `prepare(folder)` may have changed; its serial line."""
+    boards: list[VirtualBoard] = []
+    lines: list[Line] = []
+
+    def make(prepare: Callable[[Path], None] | None = None) -> Line:
+        runtime: Runtime = request.param
+        folder = files
+        if prepare:
+            folder = tmp_path / "files"
+            subprocess.run(["cp", "-r", str(files), str(folder)], check=True, timeout=SECONDS)
+            prepare(folder)
+        boards.append(
+            VirtualBoard(folder, runtime=runtime, heap="200K" if runtime.bits == 32 else "400K")
+        )
+        boards[0].start()
+        lines.append(Line(boards[0]))
+        return lines[0]
+
+    yield make
+    for line in lines:
+        line.port.close()
+    for board in boards:
+        board.stop()
+
+
+def configure(line: Line) -> None:
+    """Give the board settings, as a program does, and start it anew."""
+    line.raw()
+    assert line.run(f"import gateway\ngateway.set({SETTINGS!r})") == ""
+    line.friendly()
+    line.soft_reset()
+
+
+# config's rhythm, told from what the LED did.
+def long_and_short(event: Event) -> bool:
+    times = event["times"]
+    return len(times) == 4 and times[0] > 3 * times[2] and times[1] < times[3]
+
+
+# -- without settings
+
+
+def test_a_new_board_says_what_to_do(start: Make) -> None:
+    line = start()
+    out = line.until("config: missing-settings")
+    assert "Kenshin " in out and "Type help" in out and "gateway.show()" in out
+    line.board.events.wait("led", SECONDS, 0, long_and_short)
+    line.send("help\r")
+    line.until("Ctrl-C stops the gateway")
+    line.send("\x03")
+    line.until("The gateway is stopped")
+    line.until(">>> ")
+    out = line.type("gateway.show()")
+    assert "MISSING" in out and 'gateway.set("broute.id")' in out
+    assert "missing-settings" in line.type("gateway.status()")
+
+
+def test_the_whole_set_up_by_hand(start: Make) -> None:
+    line = start()
+    line.until("missing-settings")
+    line.send("stop\r")
+    line.until(">>> ")
+    out = ""
+    for key, value in SETTINGS.items():
+        if key in ("wifi.ssid", "server.url"):
+            assert f"{key} = {value}" in line.type(f'gateway.set("{key}", "{value}")')
+        else:
+            line.send(f'gateway.set("{key}")\r')
+            line.until("while you type): ")
+            line.send(value + "\r")
+            out = line.until(">>> ")
+            assert f"{key} = set" in out and value not in out
+    assert "Missing" not in out
+    line.send("gateway.run()\r")
+    line.until("joining")
+    line.board.power_cycle()
+    assert "missing" not in line.until("joining")
+
+
+# -- secrets
+
+
+def test_secrets_at_the_prompt_and_from_a_program(start: Make) -> None:
+    line = start()
+    line.raw()
+    assert line.run(f'import gateway\ngateway.set("wifi.key", "{KEY}")') == ""
+    line.friendly()
+    out = line.type(f'gateway.set("wifi.key", "{OTHER_KEY}")')
+    assert "not changed" in out and 'gateway.set("wifi.key")' in out
+    line.raw()
+    code = "from gateway.settings import Settings\nprint(Settings(gateway.nvs())['wifi.key'])"
+    assert line.run(code) == KEY
+
+
+def test_mpremote_sets_and_shows(start: Make) -> None:
+    line = start()
+    line.until("missing-settings")
+    line.port.close()
+
+    def mpremote(code: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "mpremote", "connect", str(line.board.serial), "exec", code],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert mpremote(f"import gateway; gateway.set('wifi.key', {KEY!r})") == ""
+    assert "from 10 to 3600" in mpremote("import gateway; gateway.set('poll.interval', 1)")
+    mpremote("import gateway; gateway.set({'wifi.ssid': 'home', 'poll.interval': 60})")
+    out = mpremote("import gateway; gateway.show('json')")
+    assert json.loads(out) == {"wifi.ssid": "home", "poll.interval": 60}
+    assert KEY not in mpremote("import gateway; gateway.show()")
+
+
+# -- the prompt at any moment
+
+
+def test_a_program_gets_through_at_any_moment(start: Make) -> None:
+    line = start()
+    configure(line)
+    for n in range(16):
+        # From the first instant of boot.py, through loading, to a gateway at work.
+        time.sleep(n * n * 0.01)
+        line.raw()
+        assert line.run("print(6 * 7)") == "42"
+        line.friendly()
+        line.soft_reset()
+
+
+def test_nervous_owners_get_the_prompt_too(start: Make) -> None:
+    line = start()
+    configure(line)
+    for n in range(6):
+        line.until("joining")
+        for _ in range(n + 2):
+            line.send("\x03")
+            time.sleep(0.01 * n)
+        line.until(">>> ")
+        line.send("\r")
+        assert line.type("1 + 1").endswith("2")
+        line.send("gateway.run()\r")
+    line.until("joining")
+
+
+def test_stop_and_run_again(start: Make) -> None:
+    line = start()
+    configure(line)
+    for _ in range(3):
+        line.until("joining")
+        line.send("stop\r")
+        line.until("The gateway is stopped")
+        line.until(">>> ")
+        assert "stopped" in line.type("gateway.status()")
+        assert " I gateway: stopped" in line.type("gateway.log()")
+        line.send("gateway.run()\r")
+
+
+def test_no_secret_is_said_anywhere(start: Make) -> None:
+    line = start()
+    configure(line)
+    said = line.until("joining")
+    for word, end in (("status", "reset "), ("log", "gateway: joining"), ("json on", "}")):
+        line.send(word + "\r")
+        said += line.until(end)
+    line.send("json off\r\x03")
+    said += line.until(">>> ")
+    for command in ("gateway.show()", "gateway.status()", "gateway.log()"):
+        said += line.type(command)
+    for value in (ID, PASSWORD, KEY, SETTINGS["server.token"]):
+        assert value.lower() not in said.lower()
+
+
+# -- the way back in
+
+
+def arm(line: Line, note: str) -> None:
+    line.raw()
+    line.run(f"import machine\nmachine.RTC().memory(b'{note}')\nmachine.WDT(timeout=1500)")
+    line.send("\x04")  # a soft reset that does not run main.py, as mpremote's
+    line.until("soft reboot")
+
+
+def test_a_watchdog_that_runs_is_stretched_after_a_soft_reset(start: Make) -> None:
+    line = start()
+    arm(line, "W")
+    time.sleep(2.5)
+    assert line.run("print(6 * 7)") == "42"
+    assert [e for e in line.board.events.all("reset") if e["cause"] != "soft"] == []
+
+
+def test_a_watchdog_that_does_not_run_is_not_started(start: Make) -> None:
+    line = start()
+    line.raw()
+    mark = line.board.events.mark()
+    line.send("import machine\nmachine.RTC().memory(b'W12')\nmachine.reset()\x04")
+    line.board.events.wait("boot", SECONDS, mark)
+    line.raw()
+    # A real reset stopped it, and boot.py has noted that.
+    assert line.run("import machine\nprint(machine.RTC().memory())") == "b'-12'"
+
+
+def test_without_the_note_the_watchdog_bites(start: Make) -> None:
+    line = start()
+    mark = line.board.events.mark()
+    arm(line, "-")
+    line.board.events.wait("reset", SECONDS, mark, lambda e: e["cause"] != "soft")
+
+
+# -- what goes wrong at the start
+
+
+def break_boards(folder: Path) -> None:
+    (folder / "lib" / "boards" / "hw.mpy").unlink()
+    main = folder / "main.py"
+    main.write_text(main.read_text().replace("_PAUSE_S = 10", "_PAUSE_S = 2"))
+
+
+def test_what_goes_wrong_at_the_start_is_shown_and_the_board_tries_again(start: Make) -> None:
+    line = start(break_boards)
+    for _ in range(2):
+        out = line.until("The board restarts in 2 s")
+        assert "ImportError" in out
+        line.until("soft reboot")
+    line.until("The board restarts in 2 s")
+    line.send("\x03")
+    line.until(">>> ")
+    assert line.type("1 + 1") == "2"
