@@ -1,0 +1,267 @@
+"""The gateway at work on a virtual board, with everything around it, watched by `probe.py`."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import TracebackType
+
+from bench import radio
+from meterlab.board import AccessPoint, VirtualBoard
+from meterlab.demo.owner import configure
+from meterlab.demo.parts import Part, Server
+from meterlab.runtimes import Runtime
+from meterlab.sntp import TimeServer
+from setup import build
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+
+ROOMY = 400 * 1024  # bytes of heap in which anything fits
+STALL_SECONDS = 30  # without a line from the board: it is stuck
+_WIFI = "bench"
+_HOST = "server.home"
+_TIME = "time.home"
+_PORT = 8000
+_PASSWORD = "BENCHMARK012"
+
+_LARGEST = re.compile(r"max free sz: (\d+)")
+# In a line of the gateway's log at the console, or of Python's traceback.
+_MEMORY = re.compile(r"MemoryError|memory allocation failed")
+_ERROR = re.compile(r"\b\w*(Error|Exception)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """After so many polls: bytes free after a collection, the largest block of them, and the
+    least that was free at any moment since the last sample, garbage included."""
+
+    polls: int
+    free: int
+    largest: int
+    least: int
+
+
+@dataclass
+class Run:
+    """What the probe told. `trouble`: why it did not come to its end, or None."""
+
+    free: int = 0  # what the gateway finds free, before anything is imported
+    loaded: int = 0  # free when everything is imported and built
+    samples: list[Sample] = field(default_factory=list[Sample])
+    counters: dict[str, int] = field(default_factory=dict[str, int])
+    counts: list[radio.Count] = field(default_factory=list[radio.Count])
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The arguments of `probe.run`."""
+
+    polls: int
+    step: int
+    poll_ms: int
+    energy: int = 10
+    upload_s: int = 10
+    uploaded: int = 1
+
+    def code(self) -> str:
+        values = (self.polls, self.step, self.poll_ms, self.energy, self.upload_s, self.uploaded)
+        return f"import probe\nprobe.run{values}"
+
+
+def read(lines: Iterable[str], block: int) -> Run:
+    """What the lines of a probe say. `block`: bytes of one block of the heap.
+
+    Stops at the probe's end, or when the memory did not suffice.
+    """
+    run = Run()
+    error = "no sign of life"
+    pending: tuple[int, int, int] | None = None
+    for line in lines:
+        words = line.split()
+        if words[:1] == ["="] and len(words) > 1:
+            word, rest = words[1], words[2:]
+            if word == "heap":
+                pending = int(rest[0]), int(rest[1]), int(rest[2])
+            elif word == "count":
+                run.counters[rest[0]] = int(rest[1])
+            elif word == "free":
+                run.free = int(rest[0])
+            elif word == "loaded":
+                run.loaded = int(rest[0])
+            elif word == "end":
+                return run
+        elif pending and (found := _LARGEST.search(line)):
+            polls, least, free = pending
+            run.samples.append(Sample(polls, free, int(found[1]) * block, min(least, free)))
+            pending = None
+        elif _ERROR.search(line):
+            error = line.strip()
+            if _MEMORY.search(line):
+                break
+    done = run.samples[-1].polls if run.samples else 0
+    run.trouble = f"stopped after {done} polls: {error}"
+    return run
+
+
+class _Mpremote:
+    """`mpremote exec` on the board; its output line by line."""
+
+    def __init__(self, port: Path, code: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mpremote", "connect", str(port), "exec", code],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        self._said: SimpleQueue[str | None] = SimpleQueue()
+        threading.Thread(target=self._read, name="mpremote", daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._said.put(line)
+        self._said.put(None)
+
+    def lines(self, seconds: float) -> Iterable[str]:
+        """Until it ends, says nothing for long, or `seconds` are over."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            try:
+                line = self._said.get(timeout=min(left, STALL_SECONDS))
+            except Empty:
+                return
+            if line is None:
+                return
+            yield line
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+class House:
+    """`with House() as house:` a meter, a radio module, a server and a time server; then boards.
+
+    `paced`: the module's wire takes the time that 115,200 baud take. `lifetime`: of a session,
+    in seconds, of which the module makes a tenth.
+    """
+
+    def __init__(self, *, paced: bool, lifetime: int = 86_400) -> None:
+        self._paced = paced
+        self._lifetime = lifetime
+        self._stack = ExitStack()
+        self._images: dict[Runtime, tuple[Path, int]] = {}
+
+    def __enter__(self) -> House:
+        with self._stack as stack:
+            self._folder = folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            self._files(folder / "board")
+            self._server = Server(folder)
+            stack.callback(self._server.stop)
+            self._rbid = secrets.token_hex(16).upper()
+            self._clock = stack.enter_context(TimeServer())
+            self._server.ready()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    @staticmethod
+    def _files(target: Path) -> None:
+        """What lies on the board: the firmware as it is now, and the probe instead of main.py."""
+        build.build(ROOT / "firmware", target)
+        (target / "main.py").unlink()
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "probe.py").write_bytes((HERE / "probe.py").read_bytes())
+            build.compile_tree(Path(folder), target / "probe")
+        (target / "probe" / "probe.mpy").rename(target / "probe.mpy")
+        (target / "probe").rmdir()
+
+    def _radio(self) -> Part:
+        words = ["bench.radio", "--link", str(self._folder / "radio")]
+        words += ["--lifetime", str(self._lifetime)] + ([] if self._paced else ["--unpaced"])
+        secret = {"METERLAB_ID": self._rbid, "METERLAB_PASSWORD": _PASSWORD}
+        return Part("the radio module", words, {**secret, "PYTHONPATH": str(HERE.parent)})
+
+    def _board(self, flash: Path, runtime: Runtime, heap: int, image: Path | None) -> VirtualBoard:
+        return VirtualBoard(
+            flash,
+            link=self._folder / "serial",
+            uart=self._folder / "radio",
+            heap=heap,
+            runtime=runtime,
+            image=image,
+            networks=[AccessPoint(_WIFI, _WIFI * 2, rssi=-52)],
+            forwards={
+                (_HOST, _PORT): ("127.0.0.1", self._server.port),
+                (_TIME, 123): ("127.0.0.1", self._clock.port),
+            },
+        )
+
+    def _prepare(self, runtime: Runtime) -> tuple[Path, int]:
+        """A flash image with the settings on it; what the probe and the prompt cost a heap."""
+        if runtime in self._images:
+            return self._images[runtime]
+        image = self._folder / f"flash-{runtime.bits}"
+        with self._board(self._folder / "board", runtime, ROOMY, image) as board:
+            serial = board.serial
+            configure(
+                serial,
+                {
+                    "broute.id": self._rbid,
+                    "broute.password": _PASSWORD,
+                    "wifi.ssid": _WIFI,
+                    "wifi.key": _WIFI * 2,
+                    "server.url": f"http://{_HOST}:{_PORT}",
+                    "server.token": self._server.token,
+                    "time.ntp": _TIME,
+                },
+            )
+            free = self._exec(serial, "import probe\nprobe.free()", runtime, STALL_SECONDS).free
+            self._images[runtime] = image, board.heap_free - free
+        return self._images[runtime]
+
+    def _exec(self, serial: Path, code: str, runtime: Runtime, seconds: float) -> Run:
+        mpremote = _Mpremote(serial, code)
+        try:
+            return read(mpremote.lines(seconds), runtime.bits // 2)
+        finally:
+            mpremote.close()
+
+    def run(self, runtime: Runtime, heap: int, order: Order, seconds: float) -> Run:
+        """The gateway in a heap of which it finds `heap` bytes free."""
+        image, cost = self._prepare(runtime)
+        module = self._radio()  # a new one, whose meter does not hold an earlier session
+        try:
+            module.ready()
+            with self._board(image, runtime, heap + cost, None) as board:
+                run = self._exec(board.serial, order.code(), runtime, seconds)
+                run.free = board.heap_free - cost
+        finally:
+            module.stop()
+        said = module.last_words().splitlines()
+        run.counts = [count for line in said if (count := radio.parse(line)) is not None]
+        restarts = [name for name in run.counters if name.startswith("restart.")]
+        if restarts and run.trouble is None:
+            run.trouble = "died and started again: " + ", ".join(restarts)
+        return run

@@ -1,0 +1,88 @@
+# Runs on the board that is measured: the gateway as main.py starts it, polling far more often,
+# with one more task that tells what the heap holds.
+#
+# Each of its lines is "=", a word, and what belongs to it, as board_run.py reads them;
+# `micropython.mem_info()` follows "= heap".
+#
+# This file runs on MicroPython, on a board whose lib/ the type checker does not see.
+# pyright: basic, reportAttributeAccessIssue=false, reportMissingImports=false
+import gc
+
+gc.threshold(16_384)  # as main.py, before anything is loaded
+
+import asyncio  # noqa: E402
+
+import micropython  # noqa: E402
+
+_TICK_MS = 100
+
+
+# The collector looks for pointers on the C stack too: write over what calls that are gone have
+# left there.
+def _deep(levels):
+    return levels and _deep(levels - 1)
+
+
+def _tell(word, *rest):
+    print("=", word, *rest)
+
+
+def _free():
+    _deep(40)
+    gc.collect()
+    return gc.mem_free()
+
+
+async def _sample(app, polls, step, uploaded):
+    sleep_ms = app.clock.sleep_ms
+    count = app.status.counters.get
+    least = gc.mem_free()
+    due = step
+    while True:
+        await sleep_ms(_TICK_MS)
+        least = min(least, gc.mem_free())
+        done = count("poll.ok", 0)
+        if done >= due:
+            _tell("heap", done, least, _free())
+            micropython.mem_info()
+            least = gc.mem_free()
+            due += step
+        if done >= polls and count("uploaded", 0) >= uploaded:
+            break
+    for name, n in app.status.counters.items():
+        _tell("count", name, n)
+    _tell("end")
+    await asyncio.Event().wait()  # the board is switched off now
+
+
+def free():
+    """What the gateway will find free."""
+    _tell("free", _free())
+    _tell("end")
+
+
+def run(polls, step, poll_ms, energy, upload_s, uploaded):
+    """Until `polls` are answered and so many readings `uploaded`; samples every `step` polls.
+
+    Every `energy`th poll reads the counters too, each one for 0. `upload_s`: between uploads of
+    less than a batch.
+    """
+    import gateway
+
+    board = gateway.pick()
+    gateway.use(board)
+    from gateway.app import App
+
+    app = App(board)
+    app.session.poll_ms = poll_ms
+    app.session.energy_ms = poll_ms * energy
+    app.uplink.interval = upload_s
+
+    async def sample(beat):
+        beat(None)
+        await _sample(app, polls, step, uploaded)
+
+    app.supervisor.add("probe", sample)
+    _tell("loaded", _free())
+    micropython.mem_info()
+    app.run()
