@@ -96,6 +96,9 @@ class Recorder:
     def fault(self, name, deaths):
         self.faults.append((name, deaths))
 
+    def freeze(self):
+        self.frozen = True
+
 
 class Lines:
     """A log that keeps whole lines."""

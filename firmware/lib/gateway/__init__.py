@@ -6,8 +6,18 @@ import sys
 VERSION = "0.1.0"
 
 _board = None
-_app = None  # the last run's, for its status and its log
 _outbox = None  # what was measured and not yet sent survives a stop
+_ran = None  # (status, log) of the last run
+
+# What the above needs. The rest is dropped after a run, to give the prompt room to work.
+_KEPT = (
+    "gateway.clock",
+    "gateway.log",
+    "gateway.outbox",
+    "gateway.settings",
+    "gateway.status",
+    "echonet.dates",
+)
 
 
 def use(board):
@@ -53,23 +63,36 @@ def start(check=None):
 
     With a `check` ("network", "server" or "radio") only until that has its result -> that dict.
     """
-    global _app, _outbox
-    if _app:
-        _outbox = _app.outbox
-    _app = None
+    global _outbox, _ran
+    _ran = app = None
     gc.collect()
     try:
         from gateway.app import App
 
-        _app = App(board(), _outbox)
-        return _app.run(check)
+        app = App(board(), _outbox)
+        _outbox = app.outbox
+        _ran = (app.status, app.log)
+        return app.run(check)
     except Exception:
         from gateway.led import PATTERNS
 
         board().led(PATTERNS["fault"])
         raise
     finally:
-        _own()
+        app = None
+        _tidy()
+
+
+def _tidy():
+    for name in list(sys.modules):
+        package, _, module = name.partition(".")
+        if module and name not in _KEPT:
+            if package == "gateway":
+                globals().pop(module, None)
+            if package in ("gateway", "wisun", "echonet"):
+                sys.modules.pop(name)
+    _own()
+    gc.collect()
 
 
 # A function of the prompt, loaded when it is called.
@@ -98,7 +121,7 @@ def _run():
     try:
         start()
     except KeyboardInterrupt:
-        pass  # it came before there was anything to stop
+        _own()  # it came before there was anything to stop, or after
     print("The gateway is stopped. gateway.run() starts it, gateway.help() tells more.")
 
 

@@ -91,6 +91,9 @@ class App:
                 except KeyboardInterrupt:
                     continue
             asyncio.new_event_loop()
+            # What outlives the run must not keep all the rest.
+            self.status.freeze()
+            self.clock.on_set = []
             if self.supervisor.armed:
                 self.board.wdt(_REPL_WDT_MS)
             gc.collect()

@@ -97,7 +97,7 @@ class Console:
                 pass  # nobody typed: the line is due
         # What was missed, because something blocked, is not made up for.
         self.json_at = max(self.json_at, clock.ms() - _JSON_MS) + _JSON_MS
-        self.say(self.json(self.app))
+        self.say(self.json(self.app.status))
 
     # -> the line that the byte completed, or None.
     def _edit(self, c):

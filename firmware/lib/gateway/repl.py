@@ -138,29 +138,28 @@ def _shown(settings, row):
 
 
 def _status(form=""):
-    app = gateway._app
-    if form == "json":
+    if form not in ("", "json"):
+        view.usage("status")
+    elif gateway._ran is None:
+        if form:
+            print('{"phase": "off"}')
+        else:
+            print("The gateway has not run since the start. gateway.run() starts it.")
+            _remarks(Settings(gateway.nvs()))
+    elif form:
         from gateway import words
 
-        print(words.state(app) if app else '{"phase": "off"}')
-    elif form:
-        view.usage("status")
-    elif app:
-        view.status(app.status, print)
+        print(words.state(gateway._ran[0]))
     else:
-        print("The gateway has not run since the start. gateway.run() starts it.")
-        _remarks(Settings(gateway.nvs()))
+        view.status(gateway._ran[0], print)
 
 
 def _log():
-    app = gateway._app
-    if app is None:
-        print(
-            "Nothing is logged: the gateway has not run since the start. gateway.run() starts it."
-        )
-        return
-    for line in app.log.lines():
-        print(line)
+    if gateway._ran is None:
+        print("Nothing is logged since the start. gateway.run() starts the gateway.")
+    else:
+        for line in gateway._ran[1].lines():
+            print(line)
 
 
 def _check(what):

@@ -172,6 +172,12 @@ class Status:
         }
         return self._sourced(s)
 
+    def freeze(self):
+        """The run is over: what the sources say now stays said, and they can go."""
+        last = self._sourced({})
+        self._sources = {"": lambda: last}
+        self.on_change = None
+
     def _sourced(self, s):
         for source in self._sources.values():
             s.update(source())

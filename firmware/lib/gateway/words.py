@@ -84,17 +84,16 @@ async def check(console, what):
     console.say(json.dumps(result))
 
 
-def state(app):
+def state(status):
     """The state as JSON text, for programs: the upload's status, and the newest values.
 
     "reading" has the newest power, "energy" the newest energies. Each is null or a row as in the
     upload, without its number: kind, t, quality, W, R, T, normal, reverse, origin.
     """
-    status = app.status
     s = status.snapshot()
     s["phase"] = status.phase
     s["led"] = status.led_name()
-    s["time"] = app.clock.utc()
+    s["time"] = status.clock.utc()
     s["reading"] = status.last and list(status.last)
     s["energy"] = status.energy and list(status.energy)
     return json.dumps(s)

@@ -69,7 +69,7 @@ def at_prompt(name, *args):
 def fresh():
     board = Board()
     gateway.use(board)
-    gateway._app = None
+    gateway._ran = None
     return board
 
 
@@ -345,6 +345,7 @@ RUNS = []  # what the Apps of the next tests were made with
 
 class FakeApp:
     outbox = "an outbox"
+    status = log = None
 
 
 # Stands where gateway.app is.
@@ -365,20 +366,24 @@ def with_app(run, call, make=None):
     fresh()
     gateway._outbox = None
     RUNS.clear()
-    kept = sys.modules.get("gateway.app")
-    sys.modules["gateway.app"] = FakeModule(run, make)
+    kept = dict(sys.modules)
     try:
-        return call()
+        return call(FakeModule(run, make))
     finally:
-        del sys.modules["gateway.app"]
-        if kept:
-            sys.modules["gateway.app"] = kept
+        sys.modules.pop("gateway.app", None)
+        sys.modules.update(kept)
+
+
+# gateway.run() with that in the place of the real one; what is loaded is dropped after a run.
+def run_it(module, name="run", *args):
+    sys.modules["gateway.app"] = module
+    return at_prompt(name, *args)
 
 
 def test_what_was_not_sent_survives_a_stop():
-    def go():
-        at_prompt("run")
-        at_prompt("run")
+    def go(app):
+        run_it(app)
+        run_it(app)
 
     with_app(lambda check: None, go)
     assert RUNS == [None, "an outbox"]
@@ -390,9 +395,9 @@ def test_ctrl_c_while_loading_loses_nothing_either():
             calls.append(1)
             raise KeyboardInterrupt
 
-    def go():
+    def go(app):
         for _ in range(3):
-            out, _ = at_prompt("run")
+            out, _ = run_it(app)
             assert "gateway.run() starts it" in out
 
     calls = []
@@ -406,8 +411,8 @@ def test_a_run_that_fails_shows_on_the_led_and_is_told():
     def run(check):
         raise ValueError("a bug")
 
-    def go():
-        assert str(raises(ValueError, at_prompt, "run")) == "a bug"
+    def go(app):
+        assert str(raises(ValueError, run_it, app)) == "a bug"
         assert gateway.board().pattern == PATTERNS["fault"]
         assert callable(gateway.status)
 
@@ -418,12 +423,12 @@ def test_check_prints_its_result():
     def run(check):
         return {"check": check, "ok": True}
 
-    def go():
-        out, result = at_prompt("check", "radio")
+    def go(app):
+        out, result = run_it(app, "check", "radio")
         assert json.loads(out) == {"check": "radio", "ok": True} and result is None
 
     with_app(run, go)
-    out, _ = with_app(lambda check: None, lambda: at_prompt("check", "server"))
+    out, _ = with_app(lambda check: None, lambda app: run_it(app, "check", "server"))
     assert out == "Stopped before there was a result."
 
 

@@ -248,6 +248,18 @@ def test_snapshot_is_json_and_small():
     assert back["fw"].count(".") == 2
 
 
+def test_frozen_it_needs_its_sources_no_more():
+    s = status()
+    queue = [3]
+    s.attach("outbox", lambda: {"queue": queue[0]})
+    s.on_change = queue.clear
+    s.freeze()
+    queue[0] = 5
+    assert s.snapshot()["queue"] == 3
+    s.set_phase("stopped")
+    assert queue == [5]
+
+
 def test_line_of_a_running_gateway():
     s = status()
     s.attach("outbox", lambda: {"queue": 3})
