@@ -9,12 +9,12 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from gateway import timekeeper
+import gateway
+from gateway import network
 from gateway.app import App
 from gateway.clock import Clock
-from gateway.http import HttpError
-from gateway.names import NtpError
 from gateway.settings import Settings
+from gateway.uplink import HttpError
 from meterlab import vtime
 from meterlab.control import Control
 from meterlab.link import MemoryLink
@@ -227,7 +227,11 @@ class House:
         self.scheduler = scheduler
         self.ntp_alive = True
         self.world.start()
-        query, timekeeper.query = timekeeper.query, self._ntp  # virtual time has no sockets
+        drop, network.drop = network.drop, self._drop
+        gateway.drop("ntp")  # not the one that others may hold
+        from gateway import ntp
+
+        ntp.query = self._ntp  # virtual time has no sockets
         self.keys = asyncio.StreamReader()
         self.app = app = App(
             self.board,
@@ -241,17 +245,24 @@ class House:
         try:
             return await story(self)
         finally:
-            timekeeper.query = query
+            network.drop = drop
+            gateway.drop("ntp")
             main.cancel()
             await asyncio.gather(main, return_exceptions=True)
             await app.leave()
             self.world.stop()
             self.no_secrets()
 
+    # What is put in the place of ntp.query must stay there.
+    def _drop(self, *names: str) -> None:
+        gateway.drop(*[name for name in names if name != "ntp"])
+
     async def _ntp(self, host: str, clock: Any, *limits: int) -> tuple[int, int]:
         await asyncio.sleep(0.03)
         if not (self.ntp_alive and self.board.net.alive):
-            raise NtpError(f"{host}: no answer in 3000 ms")
+            from gateway import ntp
+
+            raise ntp.NtpError(f"{host}: no answer in 3000 ms")
         ms = self.scheduler.utc_ms()
         return ms // 1000, clock.ms() - ms % 1000
 

@@ -7,30 +7,16 @@
 # and headers are bounded, and the socket is closed whatever happens.
 #
 # It blocks: for the deadline plus a second at the longest, and up to 14 s for a name's look-up.
+# Loaded for one upload, and dropped.
 import socket
 
 from gateway import names
+from gateway.uplink import HttpError
 from micropython import const
 
 _CHUNK = const(512)
 _HEAD_MAX = const(4096)
 BODY_MAX = const(4096)
-
-
-class HttpError(OSError):
-    """No reply that can be used.
-
-    `kind`: "refused" (nobody answers there), "timeout", "dns", "redirect", "closed" (broken off)
-    or "reply" (not HTTP, or too large); `detail`: in words. An OSError, because on no other
-    exception requests closes its socket.
-    """
-
-    wait_ms = 0  # for how long the server asks to be left alone
-
-    def __init__(self, kind, detail):
-        super().__init__(kind)
-        self.kind = kind
-        self.detail = detail
 
 
 # What requests takes for the module `socket`, and for the socket that this hands out.

@@ -1,8 +1,11 @@
-# Keeps the link to the house's network. The driver connects by itself: this watches, names what is
-# wrong, and interferes only when the driver gave up, when nothing has come of it for minutes, or
-# when the link is up but leads nowhere.
+# Keeps the link to the house's network. The driver connects by itself: this watches, and
+# interferes only when the driver gave up, when nothing has come of it for minutes, or when the
+# link is up but leads nowhere. What is done then, and told, is in gateway.connect.
+import gc
+import sys
 from asyncio import Event, TimeoutError
 
+from gateway import drop
 from micropython import const
 
 _STEADY_MS = const(3_000)  # a link must hold this long before it is used
@@ -14,13 +17,31 @@ _DOWN_STEP_MS = const(1_000)
 _LONG_STEP_MS = const(5_000)
 _DEAD_MS = const(900_000)  # connected, but nothing gets through
 _DEAD_MAX_MS = const(7_200_000)
+_AIR_MS = const(70_000)  # a history takes the meter up to 60 s
 
-# What the link's why() means to the owner.
-_WORDS = {
-    "no-wifi": "Wi-Fi %s is not in sight: is the name right, and 2.4 GHz on?",
-    "wrong-key": "Wi-Fi %s does not take the password: check wifi.key",
-    "no-address": "%s is there, but the router gives no address",
-}
+known = {}  # of gateway.names; host: (address, ms from which on it is looked up anew)
+
+
+async def errand(owner, name):
+    """`await run(owner)` of gateway.<name>, loaded for that, while nobody else is on the air.
+
+    That is, while this holds the lock `owner.air`; `owner.clock` is the clock. -> the result;
+    False when somebody held the lock for 70 s.
+    """
+    end = owner.clock.ms() + _AIR_MS
+    # The lock is taken as soon as it is free, without another wait in between. `wait_for` on the
+    # lock itself could lose it when the time runs out just as it is got.
+    while owner.air.locked():
+        if owner.clock.ms() >= end:
+            return False
+        await owner.clock.sleep_ms(100)
+    async with owner.air:
+        gc.collect()
+        try:
+            __import__("gateway." + name)
+            return await sys.modules["gateway." + name].run(owner)
+        finally:
+            drop(name, "names", "http", "batch", "reply")
 
 
 class Network:
@@ -30,15 +51,14 @@ class Network:
     """
 
     def __init__(self, board, settings, clock, status, log):
+        self.board = board
         self.net = board.net
         self.settings = settings
         self.clock = clock
         self.status = status
         self.log = log
-        self._hostname = settings["net.hostname"] or "kenshin-" + board.unique_id()[-2:].hex()
         self.up = False
         self._came = Event()
-        self._since = 0  # when the link went up; 0 while it is down
         self._heard = 0  # when something last got through
         self._troubled = False
         self._dead_ms = _DEAD_MS
@@ -79,80 +99,59 @@ class Network:
         if net.kind == "wifi" and not self.settings["wifi.ssid"]:
             beat(None)  # the settings say so already; nothing to do until a new start
             await Event().wait()
-        self._begin()
+        since = 0  # when the link went up, while it is
+        told = None  # what was said of it while it is not
         down = kicked = joined = clock.ms()
+        todo = "begin"  # a function of gateway.connect
         while True:
+            if todo:
+                from gateway import connect
+
+                try:
+                    getattr(connect, todo)(self)
+                finally:
+                    del connect
+                    drop("connect")
+                if todo == "arrive":
+                    self.up = True
+                    self._heard = clock.ms()
+                    self._came.set()
+                todo = None
             beat(60_000)
             now = clock.ms()
             if net.connected():
-                self._connected(now)
-                await clock.sleep_ms(_UP_STEP_MS if self.up else _DOWN_STEP_MS)
-                continue
-            if self._since:
-                self._lost()
+                since = since or now
+                told = None
+                if not self.up:
+                    if now - since >= _STEADY_MS:
+                        todo = "arrive"
+                elif self._troubled and now - self._heard > self._dead_ms:
+                    self._heard = now
+                    self._dead_ms = min(self._dead_ms * 2, _DEAD_MAX_MS)
+                    todo = "kick"
+            elif not since:
+                if now - kicked > _KICK_MS:
+                    todo = "kick"
+                elif now - joined > _REJOIN_MS:
+                    todo = "begin"
+                    joined = now
+                elif now - down > _GRACE_MS and net.why() != told:
+                    todo = "tell"
+                    told = net.why()
+            if since and (todo == "kick" or not net.connected()):
+                if self.up:
+                    self.status.count("network.lost")
+                self.up = False
+                self._came.clear()
+                since = 0
                 down = kicked = joined = now
-            if now - kicked > _KICK_MS:
+            if todo == "kick":
                 kicked = joined = now
-                self._kick()
-            elif now - joined > _REJOIN_MS:
-                joined = now
-                self._begin()
-            if now - down > _GRACE_MS:
-                why = net.why()
-                where = self.settings["wifi.ssid"] if net.kind == "wifi" else "the cable"
-                self.status.problem("network", why, _WORDS.get(why, "%s: not up") % where)
-            await clock.sleep_ms(_DOWN_STEP_MS if now - down < _GRACE_MS else _LONG_STEP_MS)
-
-    def _begin(self):
-        s = self.settings
-        net = self.net
-        try:
-            net.up(self._hostname, s["wifi.country"])
-            self._address()
-            net.join(s["wifi.ssid"], s["wifi.key"])
-        except (OSError, RuntimeError) as e:
-            # The driver is busy or out of memory; a later try or kick begins anew.
-            self.log.warn("network: %s", e)
-
-    def _address(self):
-        s = self.settings
-        if s["net.mode"] == "static":
-            self.net.static(s["net.ip"], s["net.mask"], s["net.gateway"], s["net.dns"])
-        else:
-            self.net.dhcp()
-
-    def _connected(self, now):
-        if not self._since:
-            self._since = now
-        if self.up:
-            if self._troubled and now - self._heard > self._dead_ms:
-                self._heard = now
-                self._dead_ms = min(self._dead_ms * 2, _DEAD_MAX_MS)
-                self._kick()
-        elif now - self._since >= _STEADY_MS:
-            # The name server is one setting for all links; a lease of before may have taken it.
-            s = self.settings
-            if s["net.mode"] == "static" and s["net.dns"] != self.net.address()[3]:
-                self._address()
-            self.up = True
-            self._heard = now
-            self._came.set()
-            self.log.info("network: up at %s, %s dBm", self.net.address()[0], self.net.rssi())
-            self.status.clear("network")
-
-    def _lost(self):
-        if self.up:
-            self.status.count("network.lost")
-        self.up = False
-        self._since = 0
-        self._came.clear()
-
-    def _kick(self):
-        self.status.count("network.kick")
-        self.log.warn("network: nothing gets through; connecting anew")
-        self._lost()
-        try:
-            self.net.kick()
-        except (OSError, RuntimeError) as e:
-            self.log.warn("network: %s", e)
-        self._begin()
+            elif not todo:
+                await clock.sleep_ms(
+                    _UP_STEP_MS
+                    if self.up
+                    else _DOWN_STEP_MS
+                    if since or now - down < _GRACE_MS
+                    else _LONG_STEP_MS
+                )

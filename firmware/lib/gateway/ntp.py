@@ -7,12 +7,37 @@ from os import urandom
 
 from gateway import names
 from gateway.clock import EARLIEST, LATEST
-from gateway.names import NtpError
 from micropython import const
 
 _PORT = const(123)
 _UNIX = const(2208988800)  # 1970 in seconds since 1900
 _STEP_MS = const(10)
+
+
+class NtpError(Exception):
+    """No time from a time server: the text says why."""
+
+
+async def run(keeper):
+    """Ask the server of `keeper`, a TimeKeeper. -> True when its clock believed what was told."""
+    clock = keeper.clock
+    host = keeper.settings["time.ntp"]
+    try:
+        utc, at = await query(names.resolve(host, clock.ms()), clock)
+    except OSError:
+        keeper.network.dns_failed(host)
+        return False
+    except NtpError as e:
+        names.forget(host)
+        keeper.log.warn("time: %s", e)
+        return False
+    before = clock.utc_at(at)
+    if not clock.set(utc, "ntp", at):
+        return False
+    if before != utc:
+        what = "set" if before is None else "corrected by %d s" % (utc - before)
+        keeper.log.info("time: %s from %s", what, host)
+    return True
 
 
 async def query(host, clock, timeout_ms=3000, port=_PORT):

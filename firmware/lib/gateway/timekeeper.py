@@ -1,6 +1,5 @@
 # The task that keeps the clock right from the time server.
-import gateway
-from gateway import names
+from gateway.network import errand
 from micropython import const
 
 _AGAIN_MS = const(21_600_000)  # a good clock is asked for every 6 hours
@@ -9,21 +8,11 @@ _PAUSE_MAX_MS = const(900_000)
 _TURN_MS = const(60_000)
 
 
-async def query(host, clock):
-    """ntp.query, loaded for this one question."""
-    from gateway import ntp
-
-    try:
-        return await ntp.query(host, clock)
-    finally:
-        gateway.drop("ntp")
-
-
 class TimeKeeper:
     """Sets `clock` from time.ntp. `air`: see Uplink; looking up a name may block."""
 
     def __init__(self, settings, clock, network, air, log):
-        self._host = settings["time.ntp"]
+        self.settings = settings
         self.clock = clock
         self.network = network
         self.air = air
@@ -46,25 +35,4 @@ class TimeKeeper:
 
     async def sync(self):
         """Ask once and set the clock. -> True when the server was heard and believed."""
-        clock = self.clock
-        host = self._host
-        try:
-            if not await names.quiet(self.air, clock):
-                return False
-            async with self.air:
-                address = names.resolve(host, clock.ms())
-            utc, at = await query(address, clock)
-        except OSError:
-            self.network.dns_failed(host)
-            return False
-        except names.NtpError as e:
-            names.forget(host)
-            self.log.warn("time: %s", e)
-            return False
-        before = clock.utc_at(at)
-        if not clock.set(utc, "ntp", at):
-            return False
-        if before != utc:
-            what = "set" if before is None else "corrected by %d s" % (utc - before)
-            self.log.info("time: %s from %s", what, host)
-        return True
+        return await errand(self, "ntp")

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from gateway.http import HttpError
 from gateway.led import PATTERNS
+from gateway.uplink import HttpError
 from house import REFUSED, START, House
 
 KINDS = ("bp35a1", "bp35c2")

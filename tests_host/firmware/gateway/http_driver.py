@@ -59,8 +59,7 @@ async def exchange(clock, case):
         out["headers"] = headers
         out["body"] = reply.decode()
     except HttpError as e:
-        out["kind"] = e.kind
-        out["detail"] = e.detail
+        out["kind"], out["detail"] = e.args
     out["ms"] = clock.ms() - began
     return out
 
@@ -81,7 +80,7 @@ async def clients():
         except RuntimeError as e:
             out["error"] = str(e)
         except HttpError as e:
-            out["error"] = e.kind
+            out["error"] = e.args[0]
         out["leaked"] = descriptors() - before
         print(json.dumps(out))
 
@@ -130,7 +129,7 @@ async def uplinks():
             settings, clock, outbox, status, Net(), air, Lines(), board, post=post
         )
         out = {"case": case, "says": await up.check(), "code": status.code("server")}
-        while case == "good" and up._due - clock.ms() < 2000 and len(outbox):
+        while case == "good" and up.due - clock.ms() < 2000 and len(outbox):
             out["says"] = await up.check()
         out["left"] = len(outbox)
         print(json.dumps(out))

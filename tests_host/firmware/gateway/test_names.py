@@ -1,10 +1,6 @@
 # Addresses are kept, because asking for one may stop everything for many seconds.
-import asyncio
-
-from fakeclock import FakeClock
 from gateway import names
-from helpers import raises, run
-from hostclock import HostClock
+from helpers import raises
 
 
 class Resolver:
@@ -26,13 +22,13 @@ class Resolver:
 
 def with_resolver(known, fn):
     real = names.socket
-    names._known.clear()
+    names.known.clear()
     names.socket = r = Resolver(known)
     try:
         return fn(r)
     finally:
         names.socket = real
-        names._known.clear()
+        names.known.clear()
 
 
 def test_an_address_is_not_looked_up():
@@ -79,25 +75,6 @@ def test_forgetting_asks_anew():
 
 # The real resolver of this machine, in the shape that this Python gives.
 def test_the_real_resolver():
-    names._known.clear()
+    names.known.clear()
     assert names.resolve("localhost", 0) == "127.0.0.1"
-    names._known.clear()
-
-
-def test_quiet_waits_for_the_lock_but_not_for_ever():
-    async def go():
-        air = asyncio.Lock()
-        clock = FakeClock()
-        assert await names.quiet(air, clock) and clock.slept == []
-        await air.acquire()
-        began = clock.ms()
-        assert not await names.quiet(air, clock)
-        assert 70_000 <= clock.ms() - began <= 71_000
-        real = HostClock()
-        waiting = asyncio.create_task(names.quiet(air, real))
-        await real.sleep_ms(20)
-        assert not waiting.done()
-        air.release()
-        assert await waiting
-
-    run(go())
+    names.known.clear()

@@ -1,11 +1,13 @@
 # The keeper of the link: it watches, names what is wrong, and interferes late.
 import asyncio
+import sys
 
 from fakeboard import FakeBoard
 from fakeclock import FakeClock, Lines, Recorder
-from gateway.network import Network
+from gateway.network import Network, errand
 from gateway.settings import Settings
 from helpers import run
+from hostclock import HostClock
 
 KEY = "wifi key of this test"
 STATIC = {
@@ -66,7 +68,7 @@ class Rig:
 def test_comes_up_by_dhcp_under_its_own_name():
     rig = Rig()
     rig.run(60)
-    assert rig.watch == [(0, False, None), (18, True, None)]  # told at the next look
+    assert rig.watch == [(0, False, None), (3, True, None)]
     assert rig.net.calls == [("up", "kenshin-beef", "JP"), ("dhcp",), ("join", "house")]
     assert rig.network.snapshot() == {"net_rssi": -55}
     assert any("up at 192.0.2.7, -55 dBm" in line for line in rig.log.lines)
@@ -264,3 +266,77 @@ def test_names_that_cannot_be_resolved():
     assert rig.status.code("network") == "no-dns" and "a.example" in rig.status.detail("network")
     rig.network.fine()
     assert rig.status.code("network") is None
+
+
+# -- what is done on the network, in turn
+
+
+class Errand:
+    """Stands where a module stands that is loaded for one errand."""
+
+    def __init__(self, owner):
+        self.owner = owner
+        self.runs = 0
+
+    async def run(self, owner):
+        assert owner is self.owner and owner.air.locked()
+        self.runs += 1
+        if owner.fails:
+            raise owner.fails
+        return "done"
+
+
+class Owner:
+    def __init__(self, clock):
+        self.clock = clock
+        self.air = asyncio.Lock()
+        self.fails = None
+        self.module = Errand(self)
+
+    async def go(self):
+        sys.modules["gateway.errand"] = self.module
+        try:
+            return await errand(self, "errand")
+        finally:
+            # What was not begun has loaded nothing, so this is still what was put there.
+            sys.modules.pop("gateway.errand", None)
+
+
+def test_an_errand_waits_for_the_air_but_not_for_ever():
+    async def go():
+        owner = Owner(FakeClock())
+        assert await owner.go() == "done" and owner.clock.slept == []
+        await owner.air.acquire()
+        began = owner.clock.ms()
+        assert await owner.go() is False and owner.module.runs == 1
+        assert 70_000 <= owner.clock.ms() - began <= 71_000
+        owner = Owner(HostClock())
+        await owner.air.acquire()
+        waiting = asyncio.create_task(owner.go())
+        await owner.clock.sleep_ms(20)
+        assert not waiting.done() and owner.module.runs == 0
+        owner.air.release()
+        assert await waiting == "done" and not owner.air.locked()
+
+    run(go())
+
+
+def test_an_errand_is_forgotten_however_it_ends():
+    async def go():
+        owner = Owner(FakeClock())
+        for owner.fails in (None, OSError(5), MemoryError(), RuntimeError()):
+            sys.modules["gateway.errand"] = owner.module
+            try:
+                assert await errand(owner, "errand") == "done" and owner.fails is None
+            except (OSError, MemoryError, RuntimeError) as e:
+                assert e is owner.fails
+            assert "gateway.errand" not in sys.modules and not owner.air.locked()
+
+    run(go())
+
+
+def test_what_is_done_seldom_is_not_kept():
+    rig = Rig()
+    rig.at(100, alive=False)
+    rig.run(400)
+    assert rig.calls("kick") and "gateway.connect" not in sys.modules

@@ -1,15 +1,18 @@
 # Whatever a server says or does not say: nothing is lost, failures have names, and it goes on.
 import asyncio
+import gc
 import json
+import sys
 
+import gateway
 from fakeboard import FakeBoard
 from fakeclock import FakeClock, Lines, Recorder
-from gateway import uplink
-from gateway.http import HttpError
+from gateway import network, uplink
 from gateway.outbox import Outbox
 from gateway.reading import Reading
 from gateway.settings import Settings
 from gateway.store import Store
+from gateway.uplink import HttpError
 from helpers import raises, run
 
 T = 1_800_000_000
@@ -85,7 +88,8 @@ class Rig:
         assert len(text) == length
         message = json.loads(text)
         self.posts.append(message)
-        assert self.collected == len(self.posts), "memory is tidied before each upload"
+        assert self.collected, "memory is tidied before each upload"
+        self.collected = 0
         self.times.append(self.clock.ms())
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         return self.answer(message, reply)
@@ -109,12 +113,11 @@ class Rig:
 
     # A collection takes long on a PC with a whole test run in memory, so here it is only counted.
     def lean(self, coroutine):
-        real = uplink.gc
-        uplink.gc = self
+        gateway.gc = network.gc = self
         try:
             return run(coroutine)
         finally:
-            uplink.gc = real
+            gateway.gc = network.gc = gc
 
     def collect(self):
         self.collected += 1
@@ -141,6 +144,22 @@ class Rig:
 
 class StopIteration_(Exception):
     pass
+
+
+# -- memory
+
+
+def test_what_an_upload_needs_is_gone_after_it():
+    for reply in ("ok", (500, {}, b""), HttpError("closed", "x"), RuntimeError("x")):
+        rig = Rig(reply)
+        rig.fill()
+        try:
+            rig.once()
+        except RuntimeError:
+            assert isinstance(reply, RuntimeError)
+        left = [name for name in sys.modules if name.startswith("gateway.")]
+        for name in ("upload", "reply", "batch", "http", "names"):
+            assert "gateway." + name not in left, name
 
 
 # -- when all is well

@@ -1,0 +1,123 @@
+# What came of an upload. Nothing is forgotten that was not acknowledged or rejected one by one,
+# however the exchange ended. Loaded for one answer, and dropped.
+import json
+from random import getrandbits
+
+from gateway.uplink import BATCH, HttpError
+from micropython import const
+
+_PAUSE_MIN_MS = const(5_000)
+_PAUSE_MAX_MS = const(600_000)
+_REFUSED_MS = const(60_000)  # the first pause when the token is wrong: no hurry
+_NEXT_MS = const(1_000)  # between the batches of a backlog: the meter comes first
+
+# What HttpError and _refusal call a failure, and its code for the owner where that differs.
+_CODES = {
+    "refused": "unreachable",
+    "closed": "bad-reply",
+    "reply": "bad-reply",
+    "token": "refused",
+}
+
+
+def judge(up, batch, began, answer):
+    """Act on the answer to `batch`, sent at ms `began`: (status, headers, body), or an HttpError.
+
+    `up` is the Uplink. -> None, or what is wrong, in words.
+    """
+    wait = ""
+    try:
+        if isinstance(answer, HttpError):
+            raise answer
+        code, found, body = answer
+        wait = found.get("retry-after", "")
+        if code == 413 and batch.count > 1:
+            up.limit = batch.count // 2
+            up.log.info("server: %d readings are too many at once", batch.count)
+            more = True
+        else:
+            more = _read(up, batch, began, code, found, body)
+    except HttpError as e:
+        kind, detail = e.args
+        _failed(up, kind, detail, min(int(wait), 3600) * 1000 if wait.isdigit() else 0)
+        return detail
+    up.pause_ms = 0
+    up.status.clear("server")
+    up.due = up.clock.ms() + (_NEXT_MS if more else up.interval * 1000)
+    return None
+
+
+# -> True when there is more to send at once. HttpError for everything that is wrong with it.
+def _read(up, batch, began, code, found, body):
+    try:
+        if code != 200:
+            raise _refusal(code, found, body)
+        if body.rstrip()[-1:] != b"}":
+            raise ValueError  # MicroPython's json takes half an object for a whole one
+        return _settle(up, batch, began, json.loads(body))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        what = "status %d, %d bytes of %s" % (code, len(body), found.get("content-type"))
+        raise HttpError("reply", what + ": not an answer of a Kenshin server")
+
+
+# One of the errors above when the reply has another shape.
+def _settle(up, batch, began, reply):
+    if reply["v"] != 1:
+        raise ValueError
+    ack = [(int(first), int(last)) for first, last in reply["ack"]]
+    rejected = [(int(seq), str(why)[:80]) for seq, why in reply["rejected"]]
+    more = False
+    if batch.count:
+        taken = batch.acknowledge(ack)
+        refused = batch.reject(rejected)
+        done = taken + refused
+        up.status.count("uploaded", taken)
+        if refused:
+            up.status.count("rejected", refused)
+            up.log.warn("server: rejected %s", rejected[:2])
+        # A long answer may be cut short: the rest is sent again. But there must be progress.
+        if not done:
+            raise HttpError("reply", "none of %d readings acknowledged" % batch.count)
+        more = done < batch.count or batch.count == up.limit
+    up.limit = min(up.limit + 4, BATCH)
+    now = up.clock.ms()
+    up.network.fine()
+    up.clock.set(int(reply.get("time") or 0), "server", (began + now) // 2)
+    up.interval = min(max(int(reply.get("interval") or up.interval), 10), 3600)
+    if up.on_want and reply.get("want"):
+        up.on_want([str(day)[:10] for day in reply["want"]])
+    return more
+
+
+# What a status other than 200 means.
+def _refusal(code, found, body):
+    if code == 401 or code == 403:
+        kind = "token"
+    elif code == 429 or 500 <= code < 600:
+        kind = "broken"
+    else:
+        kind = "rejected" if 400 <= code < 500 else "reply"
+    detail = "status %d" % code
+    if "problem" in found.get("content-type", ""):  # JSON that explains itself (RFC 9457)
+        detail += ": " + str(json.loads(body).get("detail"))[:80]
+    return HttpError(kind, detail)
+
+
+# `wait_ms`: for how long the server asks to be left alone.
+def _failed(up, kind, detail, wait_ms):
+    up.pause_ms = pause = min(
+        max(up.pause_ms * 2, _REFUSED_MS if kind == "token" else _PAUSE_MIN_MS), _PAUSE_MAX_MS
+    )
+    # Up to a quarter less, so that a server that comes back is not run over by all at once.
+    pause -= pause * getrandbits(8) // 1024
+    up.due = up.clock.ms() + max(pause, wait_ms)
+    if kind == "dns":
+        up.network.dns_failed(detail)
+        return
+    if kind in ("refused", "timeout"):
+        up.network.trouble()
+    else:
+        up.network.fine()
+    code = _CODES.get(kind, kind)
+    up.status.count("upload." + code)
+    up.status.problem("server", code, detail)
