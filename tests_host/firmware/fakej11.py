@@ -99,13 +99,19 @@ class J11Module(Wire):
     def hear(self, data):
         if self.deaf:
             return
-        if self._inbuf and self.clock.ms() - self._part_ms > 1000:
-            self._inbuf = bytearray()
-            self.tell(0x2FFF, b"\x13")
-        self._part_ms = self.clock.ms()
         self._inbuf.extend(data)
         while self._frame():
             pass
+        self._part_ms = self.clock.ms()
+        if self._inbuf:
+            self._tasks.append(asyncio.create_task(self._give_up()))
+
+    # The rest of a frame is waited for, for a second.
+    async def _give_up(self):
+        await self.clock.sleep_ms(1000)
+        if self._inbuf and self.clock.ms() - self._part_ms >= 1000:
+            self._inbuf = bytearray()
+            self.tell(0x2FFF, b"\x13")
 
     def _frame(self):
         data = bytes(self._inbuf)

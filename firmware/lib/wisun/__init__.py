@@ -8,10 +8,11 @@ from inside its `run()`:
                                                mac: the sender's, 8 bytes; rssi: dBm or None
     on_event(name, value)
 
-Events: beacon, joined, join-failed, peer-closed, ended, end-timeout, expired (the module renews
-the session), lost (which did not succeed in time), limited, unlimited (the hourly transmit
-budget), sent (0 acknowledged by radio, 1 failed, 2 waits for a neighbour solicitation), garbage
-(bytes dropped), reboot (the module forgot everything: probe and configure it again).
+Events: beacon, joined, join-failed (J11: 2 refused, 3 no answer), peer-closed, ended, end-timeout,
+expired (the module renews the session), lost (which did not succeed in time, or the meter's
+network or keys are gone), limited, unlimited (the hourly transmit budget), sent (0 acknowledged by
+radio, 1 failed, 2 waits in the module), receive-failed (J11: why), garbage (bytes dropped), reboot
+(the module forgot everything: probe and configure it again).
 """
 
 from collections import namedtuple
@@ -29,7 +30,7 @@ class RadioError(Exception):
 
 
 class Timeout(RadioError):
-    """The module gave no answer to a command in time; `.command` is its first word."""
+    """The module gave no answer to a command in time; `.command` is its first word, or code."""
 
     def __init__(self, command):
         super().__init__(command + ": no answer from the module")
@@ -37,7 +38,7 @@ class Timeout(RadioError):
 
 
 class Refused(RadioError):
-    """The module refused a command; `.command` is its first word, `.code` the reason ("ER06")."""
+    """The module refused a command; `.code` is the reason ("ER06", "3D")."""
 
     def __init__(self, command, code):
         super().__init__(command + ": refused by the module, " + code)
