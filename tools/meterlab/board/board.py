@@ -49,8 +49,8 @@ class VirtualBoard:
         self,
         flash: Path | str,
         *,
-        link: Path | None = None,
-        uart: Path | dict[int, Path] | None = None,
+        link: Path | str | None = None,
+        uart: Path | str | dict[int, Path] | None = None,
         heap: int | str = "100K",
         runtime: Runtime | str | None = None,
         hardware: str = "generic",
@@ -77,9 +77,10 @@ class VirtualBoard:
         self._flash = Path(flash)
         self._image = image
         self._size = flash_size if isinstance(flash_size, int) else parse_size(flash_size)
-        self._link = link
+        self._link = None if link is None else Path(link)
         self._line = line
-        self._uarts = {} if uart is None else uart if isinstance(uart, dict) else {0: uart}
+        uarts = {} if uart is None else uart if isinstance(uart, dict) else {0: Path(uart)}
+        self._uarts = uarts
         self._temporary: str | None = None
         self._chip: Chip | None = None
         self.standins_cost = 0

@@ -32,6 +32,7 @@ from meterlab.board.serialline import SerialLine
 PWRON, HARD, WDT, DEEPSLEEP, SOFT = 1, 2, 3, 4, 5
 CAUSES = {PWRON: "power-on", HARD: "hard", WDT: "watchdog", DEEPSLEEP: "deep-sleep", SOFT: "soft"}
 PACKET = 65536
+MESSAGES = 64  # from the board in a turn, before something else gets its turn
 CRASHES = 5
 CRASH_SECONDS = 10.0
 _EVENT = struct.Struct("<Biii")
@@ -97,7 +98,8 @@ class Chip:
         def end() -> None:
             self._stop = True
 
-        self.call(end)
+        with contextlib.suppress(RuntimeError):  # it has ended by itself
+            self.call(end)
         self.thread.join()
         self._mailbox.close()
         self.registers.close()
@@ -243,7 +245,9 @@ class Chip:
     # ---- the bus
 
     def _read_bus(self) -> None:
-        while self._bus is not None:
+        for _ in range(MESSAGES):
+            if self._bus is None:
+                return
             try:
                 message = self._bus.recv(PACKET)
             except BlockingIOError:

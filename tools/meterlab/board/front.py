@@ -17,6 +17,7 @@ from meterlab.board.memory import Registers
 TICKS = 0x3FFFFFFF
 UART_SECONDS = 0.1
 UNDRIVEN = 2
+LOOK_SECONDS = 0.04  # an LED may change faster than it is worth looking at
 _PIXELS = struct.Struct("<BBI")
 
 
@@ -74,7 +75,8 @@ class Front:
     def _change(self, colour: Colour, at: int) -> None:
         now = ticks()
         self._watch.change(now - ((now - at) & TICKS), colour)
-        self.look()
+        soon = time.monotonic() + LOOK_SECONDS
+        self.due = soon if self.due is None else min(self.due, soon)
 
     def look(self) -> None:
         """See what the LED shows by now."""

@@ -123,6 +123,8 @@ class LedWatch:
         cycle = self._cycle()
         if cycle:
             self._shown = cycle
+        elif self._shown == DARK and colour != OFF:
+            self._shown = LedState(name(colour), "changing")
         return self._shown, patience - quiet
 
     def _pulses(self) -> list[Pulse]:

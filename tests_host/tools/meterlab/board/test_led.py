@@ -72,7 +72,7 @@ def test_steady_needs_a_while_and_no_more():
     watch = LedWatch()
     watch.change(1000, RED)
     state, again = watch.look(1100)
-    assert str(state) == "off"
+    assert str(state) == "red, changing"
     assert again is not None
     assert str(watch.look(1100 + again)[0]) == "red, steady"
     assert watch.look(1100 + again)[1] is None

@@ -119,6 +119,23 @@ def test_identity(make_board, connect):
     assert terminal.eval("__import__('os').uname()[0]") == "esp32"
 
 
+def test_a_crash_of_the_interpreter_is_a_reset(make_board, connect):
+    board = make_board({"main.py": "import machine; print('cause', machine.reset_cause())\n"})
+    raw = connect(board)
+    raw.raw()
+    mark = board.events.mark()
+    raw.start("import ffi; ffi.func('v', 16, '')()")
+    assert board.events.wait("crash", 5, mark)["code"] < 0
+    raw.expect(b"Guru Meditation Error")
+    raw.expect(b"cause 2\r\n")
+
+
+def test_a_board_that_crashes_again_and_again_stays_off(make_board):
+    board = make_board({"main.py": "import ffi; ffi.func('v', 16, '')()\n"})
+    board.events.wait("off", 10)
+    assert not board.powered
+
+
 # ---- watchdog
 
 
@@ -177,6 +194,17 @@ def test_outputs_are_seen_with_their_level(raw, board):
         (5, 1), (5, 0), (5, 1), (5, 0), (5, 1),
     ]  # fmt: skip
     assert raw.eval("(p.value(), p(), Pin(5) is p, repr(p))") == (1, 1, True, "Pin(5)")
+
+
+def test_a_pin_that_never_rests_keeps_nobody_out(raw, board):
+    raw.start(
+        "from machine import Pin\nled = Pin(2, Pin.OUT)\nprint('go')\nwhile True: led.toggle()"
+    )
+    raw.expect(b"go\r\n")
+    raw.send(b"\x03")
+    raw.expect(b"KeyboardInterrupt", 5)
+    raw.expect(b"\x04>")
+    assert raw.eval("1 + 1", 5) == 2
 
 
 def test_inputs_follow_pull_and_the_outside(raw, board):

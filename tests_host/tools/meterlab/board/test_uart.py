@@ -61,8 +61,8 @@ OPEN = "import machine\nu = machine.UART(1, 115200, tx=17, rx=16%s)\n"
 
 
 def test_bytes_both_ways(raw, module):
-    raw.run(OPEN % "" + "print(u.write(b'AT\\r\\n'))")
-    assert module.receive(4) == b"AT\r\n"
+    raw.run(OPEN % "" + "print(u.write(b'AT\\r\\n'), u.write('\u00e9'), u.write(b'abcdef', 2, 3))")
+    assert module.receive(9) == b"AT\r\n\xc3\xa9cde"
     assert raw.eval("(u.any(), u.read(), u.read(5), u.readline())") == (0, None, None, None)
     module.send(b"OK\r\nrest")
     raw.run("import time\nwhile u.any() < 8: time.sleep_ms(1)")

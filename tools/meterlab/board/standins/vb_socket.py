@@ -232,7 +232,7 @@ class socket(io.IOBase):
         return self._do(_POLLOUT, self._s.send, data)
 
     def sendall(self, data):
-        view = memoryview(data)
+        view = memoryview(data.encode() if isinstance(data, str) else data)
         while len(view):
             view = view[self.send(view) :]
 
@@ -309,7 +309,7 @@ class socket(io.IOBase):
         return out
 
     def write(self, data, *part):
-        view = memoryview(data)
+        view = memoryview(data.encode() if isinstance(data, str) else data)
         if part:
             view = view[part[0] if len(part) > 1 else 0 :][: part[-1]]
         sent = 0

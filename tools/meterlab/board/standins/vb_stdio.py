@@ -69,7 +69,7 @@ class _Stdin(io.IOBase):
 class _RawOut(io.IOBase):
     # write(data), write(data, length) or write(data, offset, length)
     def write(self, data, *part):
-        view = memoryview(data)
+        view = memoryview(data.encode() if isinstance(data, str) else data)
         if part:
             view = view[part[0] if len(part) > 1 else 0 :][: part[-1]]
         for i in range(0, len(view), 8192):

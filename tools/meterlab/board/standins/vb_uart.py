@@ -255,9 +255,9 @@ class UART(io.IOBase):
     def _fill(self, buf, n):
         if not self._open:
             raise OSError(19)
-        view = memoryview(buf)
-        got = self._take(view, n)
+        got = self._take(buf, n)
         if self._timeout and got < n:
+            view = memoryview(buf)
             end = ticks_add(ticks_ms(), self._timeout)
             while got < n:
                 more = self._take(view[got:n], n - got)
@@ -300,16 +300,18 @@ class UART(io.IOBase):
     def write(self, buf, *part):
         if not self._open:
             raise OSError(19)
-        view = memoryview(buf)
+        if isinstance(buf, str):
+            buf = buf.encode()
         if part:
-            view = view[part[0] if len(part) > 1 else 0 :][: part[-1]]
-        sent = 0
-        while self._tty >= 0 and sent < len(view):
-            n = chip.write(self._tty, view[sent:], len(view) - sent)
-            if n < 0:
+            buf = memoryview(buf)[part[0] if len(part) > 1 else 0 :][: part[-1]]
+        size = len(buf)
+        sent = 0 if self._tty < 0 else chip.write(self._tty, buf, size)
+        while 0 < sent < size:
+            n = chip.write(self._tty, memoryview(buf)[sent:], size - sent)
+            if n <= 0:
                 break
             sent += n
-        return len(view)
+        return size
 
     def any(self):
         if self._spill:
