@@ -125,6 +125,8 @@ async def _climb(radio, goal):
             return code
         try:
             await radio._ask(code, state.data(code))
+            if code == 0x0001 and radio.joined and state.level != 3:
+                radio.on_event("lost", None)
         except Timeout:
             faults += 1
             if faults == _FAULTS:

@@ -189,7 +189,8 @@ class State:
             self.level = 3
             self.stale = False
             self._undeciphered = 0
-            self._sink.on_event("joined", None)
+            if self.port:  # else something of an earlier run of the host
+                self._sink.on_event("joined", None)
         else:
             if self.level == 3:
                 self.stale = True

@@ -5,7 +5,7 @@ import asyncio
 from fakej11 import CHANNEL, PAN_ID, J11Module
 from fakeradio import Clock, Rig, caught
 from helpers import hex_, run
-from j11frames import BOOTED, CLOSED, MAC, NOT_STARTED, PASSWORD, RBID, UNDECIPHERED
+from j11frames import AUTHENTICATED, BOOTED, CLOSED, MAC, NOT_STARTED, PASSWORD, RBID, UNDECIPHERED
 from wisun import GateClosed, JoinRefused, JoinTimeout, Pan, Refused, Timeout
 from wisun.j11 import J11
 
@@ -349,11 +349,43 @@ def test_nothing_is_sent_unjoined():
             rig.clear()
             assert (await caught(GateClosed, driver.send(GET))).why == "unjoined"
             assert module.lines == []
-            # The module finds back by itself.
+            # The module finds back by itself. After a reboot that would be nobody one knows.
             await rig.say(module.frame(0x601A, b"\x02" + MAC + b"\xde"))
-            assert rig.events == [("joined", None)]
-            assert driver.joined
+            assert rig.events == ([] if name == "reboot" else [("joined", None)])
+            assert driver.joined == (name != "reboot")
             module._forget()
+            await driver.leave()
+
+    play(scene)
+
+
+# An authentication of before the host's restart comes to its end: nothing is ready for it yet.
+def test_a_session_that_begins_by_itself():
+    async def scene(rig):
+        driver, module = rig.driver, rig.wire
+        module.go_on()
+        await rig.say(AUTHENTICATED[0])
+        assert (driver.joined, rig.events) == (False, [])
+        await driver.join(PAN)
+        assert module.lines == [0x01, 0x11, 0x05]
+        assert await driver.send(GET) == 0
+
+    play(scene)
+
+
+# A reboot that went unheard: the next look at the module tells.
+def test_a_session_that_is_gone_unheard():
+    async def scene(rig):
+        driver, module = rig.driver, rig.wire
+        for level in (0, 1, 2):
+            await joined(rig)
+            if level:
+                module.level = level
+            else:
+                module._forget()
+            await driver.scan(4)
+            assert rig.events[0] == ("lost", None)
+            assert not driver.joined
             await driver.leave()
 
     play(scene)
