@@ -118,10 +118,16 @@ class _Word:
 
 
 def _run():
+    again = _outbox is not None
     try:
         start()
     except KeyboardInterrupt:
         _own()  # it came before there was anything to stop, or after
+    except MemoryError:
+        if not again:
+            raise
+        print("The last run left the memory in splinters: gateway.reboot() starts afresh.")
+        return
     print("The gateway is stopped. gateway.run() starts it, gateway.help() tells more.")
 
 

@@ -24,13 +24,17 @@ _LOG = const(2048)
 def assemble(app, board, outbox, clock, post, reader, write):
     app.board = board
     # An outbox with readings of unknown time must keep the clock these were taken by.
-    app.clock = clock = clock or (outbox.clock if outbox else Clock(board))
+    if clock is None:
+        clock = Clock(board) if outbox is None else outbox.clock
+    app.clock = clock
     app.store = store = Store(board.nvs)
     app.log = log = Log(clock, _LOG)
     settings = app.settings
     log.secrets = settings.secrets
     app.status = status = Status(board, clock, log)
-    app.outbox = outbox = outbox or Outbox(clock, store, _CAPACITY)
+    if outbox is None:  # an empty one is false, and kept all the same
+        outbox = Outbox(clock, store, _CAPACITY)
+    app.outbox = outbox
     clock.on_set = [app.fix]
     app.air = air = asyncio.Lock()
     app.network = network = Network(board, settings, clock, status, log)

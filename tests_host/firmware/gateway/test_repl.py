@@ -419,6 +419,26 @@ def test_a_run_that_fails_shows_on_the_led_and_is_told():
     with_app(run, go)
 
 
+def test_no_room_for_the_first_run_is_an_error():
+    def no_room():
+        raise MemoryError
+
+    with_app(None, lambda app: raises(MemoryError, run_it, app), no_room)
+
+
+def test_no_room_for_another_run_is_told():
+    def no_room_again():
+        if RUNS:
+            raise MemoryError
+
+    def go(app):
+        assert "stopped" in run_it(app)[0]
+        assert "gateway.reboot()" in run_it(app)[0]
+        assert gateway._outbox == "an outbox"
+
+    with_app(lambda check: None, go, no_room_again)
+
+
 def test_check_prints_its_result():
     def run(check):
         return {"check": check, "ok": True}
