@@ -2,6 +2,7 @@
 # for.
 from asyncio import TimeoutError
 
+from gateway import drop
 from wisun import RadioError
 
 
@@ -34,10 +35,12 @@ async def _network(app):
     from gateway import ntp as sntp
 
     try:
-        utc, _ = await sntp.query(app.settings["time.ntp"], app.clock)
-        ntp = utc
+        ntp, _ = await sntp.query(app.settings["time.ntp"], app.clock)
     except (sntp.NtpError, OSError, TimeoutError) as e:
         problem = "no time from %s: %s" % (app.settings["time.ntp"], e)
+    finally:
+        del sntp
+        drop("ntp", "names")
     return _result(
         "network", problem, ip=ip, mask=mask, gateway=gateway, dns=dns, rssi=net.rssi(), time=ntp
     )

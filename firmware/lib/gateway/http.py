@@ -9,6 +9,7 @@
 # It blocks: for the deadline plus a second at the longest, and up to 14 s for a name's look-up.
 # Loaded for one upload, and dropped.
 import socket
+import sys
 
 from gateway import names
 from gateway.uplink import HttpError
@@ -185,4 +186,5 @@ class Client:
             raise HttpError("reply", "not HTTP as it should be: " + str(e)[:60])
         finally:
             requests.socket = theirs  # pyright: ignore[reportAttributeAccessIssue]
+            sys.modules.pop("requests", None)  # 600 bytes until the next upload
             guard.close()
