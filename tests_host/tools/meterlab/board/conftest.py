@@ -27,7 +27,7 @@ class Terminal:
     """pyserial at the board's serial line. `seen` is everything that came."""
 
     def __init__(self, path: Path) -> None:
-        self.port = serial.Serial(str(path), 115200, timeout=0.02)
+        self.port = serial.Serial(str(path), 115200, timeout=0.05)
         self.seen = b""
         self._at = 0
 
@@ -46,7 +46,7 @@ class Terminal:
                 raise BoardFailure(
                     f"no {wanted!r} within {seconds} s but {self.seen[self._at :]!r}"
                 )
-            self.seen += self.port.read(4096)
+            self.seen += self.port.read(self.port.in_waiting or 1)
         before = self.seen[self._at : found]
         self._at = found + len(wanted)
         return before
@@ -55,7 +55,7 @@ class Terminal:
         """What comes within `seconds`."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self.seen += self.port.read(4096)
+            self.seen += self.port.read(self.port.in_waiting or 1)
         rest, self._at = self.seen[self._at :], len(self.seen)
         return rest
 

@@ -79,17 +79,28 @@ def clock():
     return _NOW
 
 
+# An interrupt just before the VM begins to wait in a system call does not break that off. So each
+# is repeated until it was heard.
+_AGAIN_US = 10_000
+
 _timer = bytearray(4 * WORD)
 _TIMER = words(uctypes.addressof(_timer), 4)
+_soon = bytearray(4 * WORD)
+_words = words(uctypes.addressof(_soon), 4)
+_words[1] = _words[3] = _AGAIN_US
 
 
-# One interrupt after `ms` milliseconds, and another after each `again`; 0 stops it.
-def alarm(ms, again=0):
-    _TIMER[0] = again // 1000
-    _TIMER[1] = again % 1000 * 1000
+# An interrupt after `ms` milliseconds; 0 for none.
+def alarm(ms):
+    _TIMER[1] = _AGAIN_US if ms else 0
     _TIMER[2] = ms // 1000
     _TIMER[3] = ms % 1000 * 1000
     _setitimer(0, _timer, None)
+
+
+# What listens may have to be called at some time, too: it puts a function here that calls alarm().
+def rearm():
+    alarm(0)
 
 
 # ---- interrupts
@@ -131,7 +142,8 @@ def _hard(_):
             micropython.schedule(_soft, None)
             _queued = True
         except RuntimeError:
-            alarm(5)  # the firmware has filled the queue: come again
+            pass  # the firmware has filled the queue
+    _setitimer(0, _soon, None)
     if R[r.KBD_SEQ] != _seen:
         _seen = R[r.KBD_SEQ]
         if R[r.KBD_CHAR] == 3 and _found:
@@ -158,13 +170,15 @@ def _soft(_):
         _address = id(_interrupt)
     for listener in listeners:
         listener()
+    rearm()
     if _late:
-        alarm(1)  # if a system call was broken off for us, it has to be once more
-    _held = 0
-    if _late:
+        _setitimer(0, _soon, None)
         _late = False
         _used = True
-        _thread[_PENDING] = _address  # the last thing here, too
+        _thread[_PENDING] = _address  # from here on no jump
+        _held = 0
+        return
+    _held = 0
 
 
 # Between hold() and release() nothing comes in between: what is one C function on the board stays
@@ -179,15 +193,12 @@ def release():
     _held -= 1
     if _held or not (_late or _again):
         return
+    _setitimer(0, _soon, None)
+    _again = False
     if _late:
         _late = False
         _used = True
         _thread[_PENDING] = _address
-    _again = False
-    try:
-        micropython.schedule(_soft, None)
-    except RuntimeError:
-        alarm(5)
 
 
 _callback = ffi.callback("v", _hard, "i", lock=True)

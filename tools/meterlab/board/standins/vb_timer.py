@@ -85,6 +85,9 @@ def _arm():
     chip.alarm(0 if first is None else max(first, 1))
 
 
+chip.rearm = _arm
+
+
 # A callback's exception is shown and the timer goes on.
 def _call(timer):
     try:
@@ -94,8 +97,6 @@ def _call(timer):
 
 
 def _on_interrupt():
-    if not _timers:
-        return
     i = 0
     while i < len(_timers):
         timer = _timers[i]
@@ -109,7 +110,6 @@ def _on_interrupt():
             if timer._callback:
                 _call(timer)
         i += 1
-    _arm()
 
 
 chip.listeners.append(_on_interrupt)
