@@ -164,7 +164,9 @@ async def restart(radio):
     radio._forget()
 
 
+# The time is that of all together, but half of it is left for the authentication at least.
 async def join(radio, pan, timeout_ms):
+    until = radio._clock.ms() + timeout_ms
     channel = pan.channel - 0x21
     if channel & 1 or not 0 <= channel <= 26:
         raise JoinTimeout("not a channel of this module")
@@ -175,21 +177,21 @@ async def join(radio, pan, timeout_ms):
     goal = (4 + channel // 2, bytes(pan.mac), pan.pan_id)
     if await _climb(radio, goal):
         try:
-            return await _authenticate(radio, timeout_ms)
+            return await _authenticate(radio, until, timeout_ms // 2)
         except Refused as error:
             await _excuse(radio, error)
         if await _climb(radio, goal):
-            return await _authenticate(radio, timeout_ms)
+            return await _authenticate(radio, until, timeout_ms // 2)
     if not radio.joined:
         radio.on_event("joined", None)
 
 
-async def _authenticate(radio, ms):
+async def _authenticate(radio, until, least):
     radio._outcome = 0
     radio._link("joining", False)
     try:
         await radio._ask(0x0056)
-        await radio._settled(ms)
+        await radio._settled(max(until - radio._clock.ms(), least))
     except Refused:
         radio._outcome = None
         raise

@@ -15,9 +15,10 @@ from wisun.j11 import J11
 
 PAN = Pan(0x31, PAN_ID, MAC, None, "CCDDEEFF")
 GET = bytes.fromhex("1081000105FF010288016201E700")
-LIMIT_MS = 400_000
-# The longest that one call may take: a join with all its detours, a find of four scans.
-JOIN_MS = 120_000
+# The longest that one call may take. A join of a minute has some seconds to clean up after itself,
+# and may have to wait for a scan that was given up.
+LIMIT_MS = 60_000
+JOIN_MS = 90_000
 
 ACTIONS = {
     "probe": lambda driver: driver.probe(),
