@@ -5,10 +5,10 @@ moment.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -131,59 +131,69 @@ def test_flash_operations_are_counted(raw, board):
     assert after[0] > before[0] and after[1] > before[1] and after[2] >= before[2] + 4096
 
 
-def test_killed_like_a_power_cut(runtime, connect, tmp_path):
-    """kill -9 of the whole thing; the board's own process must not go on alone."""
+def children_of(pid):
+    """The processes that `pid` has started and that still run."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = stat.read_text().rsplit(")", 1)[1].split()[1]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(parent) == pid:
+            found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.fixture
+def command(runtime, tmp_path):
+    """Starts `meterlab board` on an image; whatever happens, it has ended at the test's end."""
     image, link = tmp_path / "image", tmp_path / "serial"
     flash.blank(image, 64 << 10)
-    command = [
-        sys.executable,
-        "-m",
-        "meterlab",
-        "board",
-        "--flash",
-        str(image),
-        "--link",
-        str(link),
-    ]
-    command += ["--runtime", runtime.name]
+    arguments = ["--flash", image, "--link", link, "--runtime", runtime.name]
+    processes = []
+
+    def start():
+        process = subprocess.Popen(
+            [sys.executable, "-m", "meterlab", "board", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+        )
+        processes.append(process)
+        assert process.stdout is not None
+        assert b"ready" in process.stdout.readline()
+        return process
+
+    yield start, link
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_killed_like_a_power_cut(command, connect):
+    """kill -9 of the whole thing; the board's own process must not go on alone."""
+    start, link = command
 
     class Serial:
         serial = link
 
-    def run():
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-        assert process.stdout is not None
-        assert b"ready" in process.stdout.readline()
-        raw = connect(Serial)
-        raw.raw()
-        return process, raw
-
-    process, raw = run()
-    try:
-        pid = raw.eval("__import__('os').stat('/')[0] and 0")
-        assert pid == 0
-        raw.run(WRITER)
-        raw.start("put('log', 100000)")
-        raw.expect(b"kept 20\r\n")
-    finally:
-        children = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(process.pid)],
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout.split()
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    assert len(children) == 1
+    process = start()
+    raw = connect(Serial)
+    raw.raw()
+    raw.run(WRITER)
+    raw.start("put('log', 100000)")
+    raw.expect(b"kept 20\r\n")
+    [child] = children_of(process.pid)
+    process.kill()
+    process.wait()
     end = time.monotonic() + 5
-    while os.path.exists(f"/proc/{children[0]}") and time.monotonic() < end:
+    while os.path.exists(f"/proc/{child}") and time.monotonic() < end:
         time.sleep(0.01)
-    assert not os.path.exists(f"/proc/{children[0]}")
-    process, raw = run()
-    try:
-        assert raw.eval("open('log', 'rb').read(168)") == b"".join(b"%08d" % i for i in range(21))
-    finally:
-        process.terminate()
-        process.communicate(timeout=10)
-    assert process.returncode == 0
+    assert not os.path.exists(f"/proc/{child}")
+    process = start()
+    raw = connect(Serial)
+    raw.raw()
+    assert raw.eval("open('log', 'rb').read(168)") == b"".join(b"%08d" % i for i in range(21))
+    process.terminate()
+    assert process.wait(10) == 0
     assert not link.is_symlink()
