@@ -2,7 +2,7 @@
 # wrong is shown and ends in a restart, never in a prompt that nobody looks at.
 import gc
 
-gc.threshold(16_384)  # before anything is loaded: late collections leave the heap in splinters
+gc.threshold(4096)  # before anything is loaded: late collections leave the heap in splinters
 
 import sys
 import time

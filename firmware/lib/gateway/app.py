@@ -32,7 +32,7 @@ class App:
         drop("parts")
 
     def datagram(self, payload, source, secured, rssi):
-        self.exchange.datagram(payload, source, secured, rssi)
+        self.session.datagram(payload, source, secured, rssi)
 
     def event(self, name, value):
         self.session.event(name, value)

@@ -38,28 +38,30 @@ class NoAnswer(Exception):
 class Exchange:
     """Requests to the meter object, one at a time, each try with a TID of its own.
 
-    `air` is the lock that keeps blocking uploads out while an answer is awaited.
+    `app.air` is the lock that keeps blocking uploads out while an answer is awaited. `memory` has
+    `tid`, the last one used, and `ring`: (tid, esv, epcs, asked_ms) of tries that ran out.
     `on_notice(frame)` gets INF and INFC; `on_late(frame, asked_ms)` gets answers whose try had run
     out. Frames given to them are valid only during the call. `on_reply()`: an INFC waits for its
     receipt, see flush.
     """
 
-    def __init__(self, driver, clock, log, status, air):
-        self.driver = driver
-        self.clock = clock
-        self.log = log
-        self.status = status
-        self.air = air
+    def __init__(self, app, memory):
+        self.driver = app.driver
+        self.clock = app.clock
+        self.log = app.log
+        self.status = app.status
+        self.air = app.air
+        self.memory = memory
         self.on_notice = self.on_late = self.on_reply = _nobody
         self.asked_ms = 0  # when the last request was handed to the radio
         self.answer = Frame()  # the last answer; valid until the next request
         self._rx = Frame()
         self._tx = bytearray(64)
         self._buf = bytearray(256)
-        self._tid = int.from_bytes(urandom(2), "big")
+        if memory.tid is None:
+            memory.tid = int.from_bytes(urandom(2), "big")
         self._open = None  # (tid, esv, epcs) of the request under way
         self._answered = Event()
-        self._ring = []  # (tid, esv, epcs, asked_ms) of tries that ran out
         self._reply = None
 
     # One try. -> Frame, valid until the next request. NoAnswer when it came to nothing;
@@ -73,7 +75,7 @@ class Exchange:
                     await driver.open_gate(_GATE_MS)
                 except (GateClosed, TimeoutError):
                     raise NoAnswer("gate")
-            self._tid = tid = (self._tid + 1) & 0xFFFF
+            self.memory.tid = tid = (self.memory.tid + 1) & 0xFFFF
             n = build(self._tx, tid, CONTROLLER, METER, esv, props)
             self._answered.clear()
             self._open = (tid, esv, epcs)
@@ -103,15 +105,13 @@ class Exchange:
         return await self.request(ESV_GET, epcs, ms)
 
     def _remember(self, tid, esv, epcs, asked):
-        ring = self._ring
+        ring = self.memory.ring
         while ring and (len(ring) >= _RING_MAX or self.clock.ms() - ring[0][3] > _RING_MS):
             ring.pop(0)
         ring.append((tid, esv, epcs, asked))
 
     # What the radio received, from the driver's reading task. Plain text is not from our meter.
-    def datagram(self, payload, source, secured, rssi):
-        if rssi is not None:
-            self.status.radio(rssi)
+    def datagram(self, payload, secured):
         if not secured:
             self.status.count("frame.plain")
             return
@@ -140,9 +140,9 @@ class Exchange:
             self.answer.parse(memoryview(self._buf)[:n])
             self._answered.set()
             return
-        for i, late in enumerate(self._ring):
+        for i, late in enumerate(self.memory.ring):
             if is_answer(frame, late[0], METER, late[1], late[2]):
-                self._ring.pop(i)
+                self.memory.ring.pop(i)
                 age = self.clock.ms() - late[3]
                 if age <= _RING_MS:
                     self.status.count("frame.late")

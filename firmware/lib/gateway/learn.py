@@ -2,7 +2,6 @@
 # start, and dropped.
 from echonet import meter as m0288
 from echonet.maps import decode
-from echonet.meter import Scale
 from echonet.planner import Planner
 from micropython import const
 
@@ -13,15 +12,16 @@ _TRIES = const(6)
 # -> True when all is known. What is known already is not asked for again.
 async def learn(meter):
     ms = meter.try_ms * 2  # several properties at once: the meter may take its time
-    if meter.map is None:
+    memory = meter.memory
+    if memory.map is None:
         frame = await meter.get(b"\x9f", ms)
         if frame is None:
             return False
-        meter.map = meter.value(decode, frame.get(0x9F))
-        if meter.map is None:
+        memory.map = meter.value(decode, frame.get(0x9F))
+        if memory.map is None:
             return False
     if meter.scale is None:
-        plan = Planner(_CONSTANTS, meter.map)
+        plan = Planner(_CONSTANTS, memory.map)
         await meter.ask(plan, ms, _TRIES)
         if plan.missing:
             return False
@@ -47,11 +47,10 @@ def _settle(meter, values):
         "unit": unit,
         "digits": digits,
     }
-    scale = Scale(coefficient, unit, digits)
-    if not scale.known:
+    meter.settle((coefficient, unit, digits))
+    if not meter.scale.known:
         text = "unit or coefficient of energy unknown: energies cannot be told"
         meter.status.problem("meter", "bad-answer", text)
-    meter.settle(scale)
 
 
 # 97, 98: the meter's clock, to the minute. A fallback until NTP has spoken.

@@ -23,21 +23,21 @@ class Link:
     credentials.
     """
 
-    def __init__(self, driver, board, settings, store, clock, log, status, ready=False):
-        self.driver = driver
-        self.board = board
-        self.settings = settings
-        self.store = store
-        self.clock = clock
-        self.log = log
-        self.status = status
+    def __init__(self, app, ready=False):
+        self.driver = app.driver
+        self.board = app.board
+        self.settings = app.settings
+        self.store = app.store
+        self.clock = app.clock
+        self.log = app.log
+        self.status = app.status
         self.ready = ready
         self.pan = None
         self.fresh = False  # `pan` was heard in this run, so its RSSI is known
         self.tries = 0  # joins on this pan
         self.refused = 0  # EVENT 24 in a row, whatever the pan
         self.foreign = False  # a scan without pairing heard somebody
-        kept = store.pan()
+        kept = app.store.pan()
         if kept:
             self.pan = Pan(kept[0], kept[1], kept[2], None, None)
 

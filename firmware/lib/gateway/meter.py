@@ -1,6 +1,7 @@
 # What is asked of the meter, and what becomes of its answers: readings for the outbox.
 from echonet import EchonetError
 from echonet import meter as m0288
+from echonet.meter import Scale
 from echonet.planner import Planner
 from gateway import drop
 from gateway.exchange import NoAnswer
@@ -25,27 +26,25 @@ class Meter:
 
     `learn` reads the property map and the constants; `poll` makes one instant reading; what comes
     unasked or late comes in through `notice` and `late`. Energies need D3 and E1: fixed-time
-    values that arrive before these are known wait in `_pending`.
+    values that arrive before these are known wait in `memory.pending`.
     """
 
-    def __init__(self, settings, clock, outbox, status, log, exchange):
-        self.clock = clock
-        self.outbox = outbox
-        self.status = status
-        self.log = log
+    def __init__(self, app, memory, exchange):
+        self.clock = app.clock
+        self.outbox = app.outbox
+        self.status = app.status
+        self.log = app.log
+        self.memory = memory
         self.exchange = exchange
-        self.try_ms = settings["poll.timeout"] * 1000
-        self.map = None
-        self.scale = None
-        self.newest = {_EA: 0, _EB: 0}  # UTC of the newest fixed-time value
+        self.try_ms = app.settings["poll.timeout"] * 1000
+        self.scale = Scale(*memory.constants) if memory.constants else None
         self.silent = 0  # polls in a row without any answer
         self.bad = 0  # answers that could not be understood
-        self._pending = []
         exchange.on_notice = self.notice
         exchange.on_late = self.late
 
     def has(self, epc):
-        return self.map is None or epc in self.map
+        return self.memory.map is None or epc in self.memory.map
 
     # Map, constants and, when nobody else told the time, the meter's clock. -> True when nothing
     # is missing any more. Needed once after the start, so its code is loaded for that only.
@@ -59,9 +58,10 @@ class Meter:
             drop("learn")
 
     # From now on energies can be told, also those of what came before.
-    def settle(self, scale):
-        self.scale = scale
-        pending, self._pending = self._pending, []
+    def settle(self, constants):
+        self.memory.constants = constants
+        self.scale = Scale(*constants)
+        pending, self.memory.pending = self.memory.pending, []
         for slot in pending:
             self._half_hour(*slot)
 
@@ -90,7 +90,7 @@ class Meter:
 
     # One instant reading; `energy` adds the counters. -> True when the meter answered.
     async def poll(self, energy):
-        plan = Planner(_ENERGIES if energy and self.scale else _POWER, self.map)
+        plan = Planner(_ENERGIES if energy and self.scale else _POWER, self.memory.map)
         bad = self.bad
         asked = await self.ask(plan, self.try_ms, _TRIES)
         if asked is None:
@@ -151,16 +151,16 @@ class Meter:
                     slot = None
                 slot = slot or [utc, None, None, origin]
                 slot[1 if epc == _EA else 2] = raw
-                if utc > self.newest[epc]:
-                    self.newest[epc] = utc
+                if utc > self.memory.newest.get(epc, 0):
+                    self.memory.newest[epc] = utc
         if slot:
             self._half_hour(*slot)
 
     def _half_hour(self, utc, normal, reverse, origin):
         scale = self.scale
         if scale is None:
-            if len(self._pending) < _PENDING_MAX:
-                self._pending.append((utc, normal, reverse, origin))
+            if len(self.memory.pending) < _PENDING_MAX:
+                self.memory.pending.append((utc, normal, reverse, origin))
             else:
                 self.status.count("reading.early")
             return
@@ -176,7 +176,7 @@ class Meter:
     # Is a fixed-time value of this slot still to come?
     def lacks_slot(self, utc):
         for epc in (_EA, _EB):
-            if self.has(epc) and self.newest[epc] < utc:
+            if self.has(epc) and self.memory.newest.get(epc, 0) < utc:
                 return True
         return False
 

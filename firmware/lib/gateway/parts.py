@@ -3,9 +3,7 @@ import asyncio
 
 from gateway.clock import Clock
 from gateway.console import Console
-from gateway.exchange import Exchange
 from gateway.log import Log
-from gateway.meter import Meter
 from gateway.network import Network
 from gateway.outbox import Outbox
 from gateway.session import Session
@@ -16,8 +14,8 @@ from gateway.timekeeper import TimeKeeper
 from gateway.uplink import Uplink
 from micropython import const
 
-_CAPACITY = const(128)  # readings kept in RAM: an hour of polls at 30 s
-_LOG = const(2048)
+_CAPACITY = const(100)  # readings kept in RAM: most of an hour of polls at 30 s
+_LOG = const(1536)
 
 
 # Puts the parts into `app` and its tasks under supervision. See App for the arguments.
@@ -38,9 +36,7 @@ def assemble(app, board, outbox, clock, post, reader, write):
     clock.on_set = [app.fix]
     app.air = air = asyncio.Lock()
     app.network = network = Network(board, settings, clock, status, log)
-    app.driver = driver = _driver(app)
-    app.exchange = exchange = Exchange(driver, clock, log, status, air)
-    app.meter = Meter(settings, clock, outbox, status, log, exchange)
+    app.driver = _driver(app)
     app.supervisor = sup = Supervisor(board, clock, log, status)
     app.session = Session(app)
     app.uplink = Uplink(settings, clock, outbox, status, network, air, log, board, post)

@@ -54,8 +54,8 @@ def test_a_day_of_readings_arrives_whole_and_exact(kind: str) -> None:
         assert len(slots) >= 12
         for row in slots:
             forward, backward = h.world.meter.metering.slot(row[2])
-            assert row[7] == forward * h.app.meter.scale.count
-            assert row[8] is None or row[8] == backward * h.app.meter.scale.count
+            assert row[7] == forward * h.app.session.live.meter.scale.count
+            assert row[8] is None or row[8] == backward * h.app.session.live.meter.scale.count
         assert h.status.worst() == (None, None, None)
         assert led(h) == "ok"
         assert not any(name.startswith("restart") for name in h.count)

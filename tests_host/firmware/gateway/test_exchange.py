@@ -19,18 +19,15 @@ class Rig:
         self.log = Lines()
         self.notices = []
         self.late = []
-        self.x = Exchange(
-            self.driver,
-            self.clock,
-            self.log,
-            self.status,
-            asyncio.Lock(),
-        )
+        self.air = asyncio.Lock()
+        self.tid = None  # what a session remembers
+        self.ring = []
+        self.x = Exchange(self, self)
         self.x.on_notice = lambda f: self.notices.append((f.esv, f.tid, bytes(f.edt(0))))
         self.x.on_late = lambda f, ms: self.late.append((ms, bytes(f.edt(0))))
 
     def deliver(self, text, secured=True):
-        self.x.datagram(memoryview(hex_(text)), None, secured, None)
+        self.x.datagram(memoryview(hex_(text)), secured)
 
     def answer(self, esv, rest, tid=None):
         """An answer to the last request sent, unless another TID is given."""

@@ -67,6 +67,10 @@ class Radio:
         return len([c for c in self.calls if c[0] == what])
 
 
+class App:
+    pass
+
+
 class Stop(Exception):
     pass
 
@@ -76,7 +80,10 @@ def connect(radio, kept=None, pauses=100, pin=False):
     status = Recorder()
     log = Lines()
     board = Board(pin)
-    link = Link(radio, board, SETTINGS, Store(kept), clock, log, status)
+    app = App()
+    app.driver, app.board, app.settings, app.store = radio, board, SETTINGS, Store(kept)
+    app.clock, app.log, app.status = clock, log, status
+    link = Link(app)
     left = [pauses]
     sleep = clock.sleep_ms
 

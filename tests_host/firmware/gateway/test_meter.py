@@ -53,9 +53,14 @@ class Rig:
         self.log = Lines()
         self.outbox = Outbox()
         self.mute = 0  # requests to leave unanswered
-        self.x = Exchange(self.driver, self.clock, self.log, self.status, asyncio.Lock())
-        settings = {"poll.timeout": 10}
-        self.meter = Meter(settings, self.clock, self.outbox, self.status, self.log, self.x)
+        self.air = asyncio.Lock()
+        self.settings = {"poll.timeout": 10}
+        self.tid = self.map = self.constants = None  # what a session remembers
+        self.ring = []
+        self.pending = []
+        self.newest = {}
+        self.x = Exchange(self, self)
+        self.meter = Meter(self, self, self.x)
 
     def answer(self, request):
         if self.mute:
@@ -72,12 +77,12 @@ class Rig:
             body += bytes([epc, len(edt)]) + edt
         frame = b"\x10\x81" + request[2:4] + hex_("02880105FF01")
         frame += bytes([0x72 if good else 0x52, min(len(epcs), self.limit)]) + body
-        self.x.datagram(memoryview(frame), None, True, -60)
+        self.x.datagram(memoryview(frame), True)
 
     def notify(self, props):
         body = b"".join(bytes([e, len(d)]) + d for e, d in props)
         frame = hex_("10810001 02880105FF01 73") + bytes([len(props)]) + body
-        self.x.datagram(memoryview(frame), None, True, -60)
+        self.x.datagram(memoryview(frame), True)
 
 
 def test_learn_reads_the_map_and_the_constants_in_gets_of_five_at_most():

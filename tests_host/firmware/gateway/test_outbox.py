@@ -1,5 +1,6 @@
 # Nothing leaves unless it was acknowledged, rejected or counted as dropped; no number comes twice.
 import json
+import sys
 
 from fakeboard import FakeNvs
 from fakeclock import FakeClock
@@ -280,6 +281,7 @@ def test_when_full_the_old_instants_are_thinned():
     assert kept == sorted(kept)
     assert len(kept) + drops["dropped.instant"] == 3101, "and each one gone is counted"
     assert kept[0] < 1600, "a little of the oldest stays, too"
+    assert "gateway.thin" not in sys.modules
 
 
 def test_half_hours_go_last():

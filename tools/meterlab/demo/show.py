@@ -39,16 +39,16 @@ def _link(state: dict[str, Any]) -> str:
 
 
 def _reading(state: dict[str, Any]) -> str:
+    # Rows as in the upload, without a number: kind, t, quality, W, R, T, normal, reverse, origin.
     reading = state.get("reading")
     if not reading:
         return "none yet"
-    age = ""
-    if state.get("time") and reading.get("quality"):
-        age = f", {max(state['time'] - reading['t'], 0)} s ago"
-    amperes = f"{_tenths(reading['current_r'])} + {_tenths(reading['current_t'])} A"
-    energy: dict[str, Any] = state.get("energy") or {}
-    kwh = f", meter at {_kwh(energy['normal'])} kWh" if energy.get("normal") is not None else ""
-    return f"{reading['power']} W, {amperes}{age}{kwh}"
+    _, t, quality, power, current_r, current_t, *_ = reading
+    text = f"{power} W, {_tenths(current_r)} + {_tenths(current_t)} A"
+    if state.get("time") and quality:
+        text += f", {max(state['time'] - t, 0)} s ago"
+    energy = state.get("energy")
+    return text + (f", meter at {_kwh(energy[6])} kWh" if energy else "")
 
 
 def lines(led: str, state: dict[str, Any], stored: int, url: str) -> list[tuple[str, str]]:
