@@ -1,0 +1,98 @@
+# A session with the meter: learn, poll, listen, until it is lost. Loaded when there is one.
+from asyncio import Event, TimeoutError
+
+from gateway.exchange import Exchange
+from gateway.meter import Meter
+from micropython import const
+from wisun import Timeout
+
+_REJOIN_AFTER = const(6)  # failed polls in a row; fewer made things worse in the field
+_MODULE_STRIKES = const(2)  # commands in a row that the module left unanswered
+_SLOT = const(1800)
+_SLOT_LATE = const(300)  # AIF 3.3.1: read EA/EB when nothing came by five past
+_SLOT_TRIES = const(3)
+
+
+class Live:
+    """One session. `memory`: see Session; it outlives this."""
+
+    def __init__(self, app, memory):
+        self.app = app
+        self.memory = memory
+        self.exchange = exchange = Exchange(app, memory)
+        self.meter = Meter(app, memory, exchange)
+        self.datagram = exchange.datagram
+        self.slot = 0  # the half hour that `tries` counts for
+        self.tries = 0
+        self._wake = Event()
+        self.wake = exchange.on_reply = self._wake.set
+
+    # Polls until the session is lost; RadioError when the module fails.
+    async def run(self, beat):
+        clock = self.app.clock
+        driver = self.app.driver
+        settings = self.app.settings
+        poll_ms = settings["poll.interval"] * 1000
+        energy_ms = settings["poll.energy"] * 1000
+        meter = self.meter
+        due = energy_due = clock.ms()
+        strikes = 0
+        learned = False
+        while driver.joined:
+            beat(poll_ms + 300_000)
+            now = clock.ms()
+            try:
+                if not learned:
+                    learned = await meter.learn()
+                    if learned:
+                        await meter.read_slot()
+                elif self._slot_due():
+                    await meter.read_slot()
+                if now >= due:
+                    energy = now >= energy_due
+                    if await meter.poll(energy) and energy:
+                        energy_due = now + energy_ms
+                    # Fixed steps, so that the polls do not drift; a late one is not made up for.
+                    due += poll_ms
+                    if due <= clock.ms():
+                        due = clock.ms() + poll_ms
+                await self.exchange.flush()
+                strikes = 0
+            except Timeout as e:
+                strikes += 1
+                self.app.log.warn("radio: module left a command unanswered: %s", e)
+                if strikes >= _MODULE_STRIKES:
+                    self.memory.forgot()
+                    raise
+            if meter.silent >= _REJOIN_AFTER:
+                text = "%d polls unanswered" % meter.silent
+                self.app.status.problem("radio", "link-lost", text)
+                return
+            self._wake.clear()
+            if driver.joined:
+                await self._wait(due - clock.ms())
+
+    async def _wait(self, ms):
+        clock = self.app.clock
+        utc = clock.utc()
+        if utc is not None:
+            ms = min(ms, (_SLOT_LATE - utc) % _SLOT * 1000 + 500)
+        if ms > 0:
+            try:
+                await clock.wait_for(self._wake.wait(), ms)
+            except TimeoutError:
+                pass  # the ordinary case: nothing happened
+
+    # Five minutes after each half hour, up to three times, for a slot that was not announced.
+    def _slot_due(self):
+        utc = self.app.clock.utc()
+        if utc is None or utc % _SLOT < _SLOT_LATE:
+            return False
+        slot = utc - utc % _SLOT
+        if not self.meter.lacks_slot(slot):
+            return False
+        if self.slot != slot:
+            self.slot = slot
+            self.tries = 0
+        self.tries += 1
+        return self.tries <= _SLOT_TRIES
