@@ -15,7 +15,7 @@ from gateway import names
 from gateway.uplink import HttpError
 from micropython import const
 
-_CHUNK = const(512)
+_CHUNK = const(256)
 _HEAD_MAX = const(4096)
 BODY_MAX = const(4096)
 

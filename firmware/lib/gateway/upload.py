@@ -15,8 +15,7 @@ async def run(up):
     settings = up.settings
     clock = up.clock
     batch = Batch(up.outbox, up.limit)
-    head = ('{"v":1,"stream":%d,"readings":[' % up.outbox.stream).encode()
-    tail = ('],"status":%s}' % json.dumps(up.status.snapshot())).encode()
+    status = up.status.snapshot()
     began = clock.ms()
     try:
         answer = await _post(up)(
@@ -25,13 +24,13 @@ async def run(up):
                 "Authorization": "Bearer " + str(settings["server.token"]),
                 "Content-Type": "application/json",
             },
-            _body(head, batch, tail),
-            len(head) + len(tail) + batch.length,
+            _body(up, batch, status),
+            sum([len(chunk) for chunk in _frame(up, status)]) + batch.length,
             _DEADLINE_MS,
         )
     except HttpError as e:
         answer = e
-    head = tail = None
+    status = None
     drop("http", "names")
     from gateway import reply
 
@@ -46,7 +45,20 @@ def _post(up):
     return Client(up.clock).post
 
 
-def _body(head, batch, tail):
-    yield head
+def _body(up, batch, status):
+    frame = _frame(up, status)
+    yield next(frame)
     yield from batch.rows()
-    yield tail
+    yield from frame
+
+
+# The body without the readings: what comes before them, and then the rest. In small pieces, for
+# there may be no large one left of the memory.
+def _frame(up, status):
+    yield b'{"v":1,"stream":%d,"readings":[' % up.outbox.stream
+    yield b'],"status":{'
+    comma = ""
+    for key, value in status.items():
+        yield (comma + json.dumps(key) + ":" + json.dumps(value)).encode()
+        comma = ","
+    yield b"}}"
