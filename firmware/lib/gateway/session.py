@@ -2,30 +2,38 @@
 # in memory together: each is a tenth of it.
 import sys
 from asyncio import Event, TimeoutError
+from os import urandom
 
 from gateway import drop
-from wisun import RadioError
+from micropython import const
+from wisun import Pan, RadioError
+
+_PAUSE_MIN_MS = const(10_000)
+_PAUSE_MAX_MS = const(240_000)  # patience: eager rejoining lost 78 % of one home's minutes
 
 
 class Session:
     """Owns the conversation with the meter, from the first join on, for ever.
 
-    `ready`: the radio module is probed and has its credentials. `link`: the joining under way, or
-    None. `live`: the talk under way, or None. What one talk leaves to the next: the meter's
-    property map, its `constants` (D3, E1, D7), the `newest` fixed-time values {EPC: UTC}, those
-    that wait for the constants, and the last TID with the requests that may be answered late.
+    `ready`: the radio module is probed and has its credentials. `live`: the talk under way, or
+    None. What joining leaves behind: the `pan` to try next, whether it is `fresh` (heard since the
+    last session, so that its RSSI is known), `tries` on it, and how often in a row the meter
+    `refused`. What one talk leaves to the next: the meter's property map, its `constants` (D3, E1,
+    D7), the `newest` fixed-time values {EPC: UTC}, those that wait for the constants (`pending`),
+    and the last `tid` with the `ring` of requests that may be answered late.
     """
 
     def __init__(self, app):
         self.app = app
         self.ready = False
-        self.link = None
         self.live = None
-        self.map = None
-        self.constants = None
+        kept = app.store.pan()
+        self.pan = Pan(kept[0], kept[1], kept[2], None, None) if kept else None
+        self.fresh = False
+        self.tries = self.refused = 0
+        self.map = self.constants = self.tid = None
         self.newest = {}
         self.pending = []
-        self.tid = None
         self.ring = []
 
     # Link events, from the driver's reading task.
@@ -48,8 +56,6 @@ class Session:
     # The module is to be probed and set up anew before the next join.
     def forgot(self):
         self.ready = False
-        if self.link:
-            self.link.ready = False
 
     async def run(self, beat):
         app = self.app
@@ -71,17 +77,29 @@ class Session:
                 app.log.warn("radio: %s", e)
             app.status.count("link.lost")
 
+    # Tries until there is a session, with pauses that grow from 10 to 240 s.
     async def _join(self, beat):
-        from gateway.link import Link
+        app = self.app
+        pause = _PAUSE_MIN_MS
+        while not await self._attempt(beat):
+            app.status.count("link.pause")
+            # A quarter of jitter: a street's gateways must not rejoin in step after an outage.
+            wait = pause + pause * urandom(1)[0] // 1024
+            beat(wait + 30_000)
+            await app.clock.sleep_ms(wait)
+            pause = min(pause * 2, _PAUSE_MAX_MS)
 
-        self.link = Link(self.app, self.ready)
-        try:
-            await self.link.connect(beat)
-            self.ready = True
-        finally:
-            self.link = None
-            del Link
-            drop("link")
+    # The air is held although nothing is asked: an upload beside it would not find the memory.
+    async def _attempt(self, beat):
+        beat(300_000)
+        async with self.app.air:
+            from gateway.link import Link
+
+            try:
+                return await Link(self.app, self).attempt(beat)
+            finally:
+                del Link
+                drop("link")
 
     async def _talk(self, beat):
         from gateway.live import Live

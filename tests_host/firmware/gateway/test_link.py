@@ -1,6 +1,8 @@
 # Joining: remembered PAN first, a scan otherwise, patience, and the right word for each failure.
+import asyncio
+
 from fakeclock import FakeClock, Lines, Recorder
-from gateway.link import Link
+from gateway.session import Session
 from helpers import run
 from wisun import Info, JoinRefused, JoinTimeout, Pan, Timeout
 
@@ -83,7 +85,8 @@ def connect(radio, kept=None, pauses=100, pin=False):
     app = App()
     app.driver, app.board, app.settings, app.store = radio, board, SETTINGS, Store(kept)
     app.clock, app.log, app.status = clock, log, status
-    link = Link(app)
+    app.air = asyncio.Lock()
+    session = Session(app)
     left = [pauses]
     sleep = clock.sleep_ms
 
@@ -97,18 +100,18 @@ def connect(radio, kept=None, pauses=100, pin=False):
 
     async def go():
         try:
-            await link.connect(lambda ms: None)
+            await session._join(lambda ms: None)
             return True
         except Stop:
             return False
 
     joined = run(go())
-    return joined, link, status, clock, log
+    return joined, app, status, clock, log
 
 
 def test_remembered_pan_is_joined_without_a_scan():
     radio = Radio([None])
-    joined, link, status, clock, _ = connect(radio, (0x3B, 0x8CF5, MAC))
+    joined, app, status, clock, _ = connect(radio, (0x3B, 0x8CF5, MAC))
     assert joined
     assert radio.named("find") == 0
     assert clock.slept == []
@@ -116,18 +119,18 @@ def test_remembered_pan_is_joined_without_a_scan():
 
 def test_first_time_scans_and_remembers():
     radio = Radio([None], [NEAR])
-    joined, link, status, _, _ = connect(radio)
+    joined, app, status, _, _ = connect(radio)
     assert joined
-    assert link.store.kept == (0x3B, 0x8CF5, MAC)
+    assert app.store.kept == (0x3B, 0x8CF5, MAC)
     assert status.rssi == -55
 
 
 def test_remembered_pan_is_forgotten_only_after_joins_failed():
     radio = Radio([JoinTimeout(), JoinTimeout(), JoinTimeout(), None], [NEAR])
-    joined, link, status, _, _ = connect(radio, (0x21, 0x1111, MAC))
+    joined, app, status, _, _ = connect(radio, (0x21, 0x1111, MAC))
     assert joined
     assert [c[0] for c in radio.calls[2:]] == ["join", "join", "join", "find", "join"]
-    assert link.store.kept == (0x3B, 0x8CF5, MAC)
+    assert app.store.kept == (0x3B, 0x8CF5, MAC)
 
 
 def test_pauses_grow_from_10_to_240_seconds():
@@ -187,13 +190,13 @@ def test_cause_gone_clears_the_word():
 def test_no_module_is_named_and_found_later():
     info = Info("SKSTACK", "DSE", "1.5.2", None, False)
     radio = Radio([None], [NEAR], probes=[Timeout("SKVER"), Timeout("SKVER"), info])
-    joined, link, status, _, _ = connect(radio, pauses=1)
+    joined, app, status, _, _ = connect(radio, pauses=1)
     assert not joined
     assert status.code("radio") == "no-module"
-    joined, link, status, _, _ = connect(
+    joined, app, status, _, _ = connect(
         Radio([None], [NEAR], probes=[Timeout("SKVER"), info]), pin=True
     )
-    assert joined and link.board.resets == 1 and status.problems == {}
+    assert joined and app.board.resets == 1 and status.problems == {}
 
 
 def test_module_dying_in_the_join_is_probed_again():
