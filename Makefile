@@ -43,7 +43,7 @@ lint: setup ## Check style, types and the project's own rules
 build: setup ## Compile the board's files to build/board and compare their size with the budget
 	@$(BIN)/python tools/setup/build.py
 
-bench: setup build ## Measure speed and memory (what BENCHMARKS.md holds)
+bench: setup ## Measure speed and memory (what BENCHMARKS.md holds)
 	@PYTHONPATH=tools $(BIN)/python -m bench
 
 fuzz: setup ## Run the fuzz tests with FUZZ=1000000 inputs each

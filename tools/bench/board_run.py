@@ -35,10 +35,12 @@ _TIME = "time.home"
 _PORT = 8000
 _PASSWORD = "BENCHMARK012"
 
+_THRESHOLD = re.compile(r"^gc\.threshold\(\w+\)", re.MULTILINE)
 _LARGEST = re.compile(r"max free sz: (\d+)")
 # In a line of the gateway's log at the console, or of Python's traceback.
 _MEMORY = re.compile(r"MemoryError|memory allocation failed")
 _ERROR = re.compile(r"\b\w*(Error|Exception)\b")
+_STAMP = re.compile(r"^\S+( \S+)? E ")  # before an error in the log: how long it runs, or the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,15 @@ class Order:
 
     def code(self) -> str:
         values = (self.polls, self.step, self.poll_ms, self.energy, self.upload_s, self.uploaded)
-        return f"import probe\nprobe.run{values}"
+        return f"probe.run{values}"
+
+
+def threshold(main: str) -> str:
+    """The call of gc.threshold in the text of main.py."""
+    found = _THRESHOLD.search(main)
+    if found is None:
+        raise ValueError("main.py does not set gc.threshold before it loads anything")
+    return found[0]
 
 
 def read(lines: Iterable[str], block: int) -> Run:
@@ -107,7 +117,7 @@ def read(lines: Iterable[str], block: int) -> Run:
             run.samples.append(Sample(polls, free, int(found[1]) * block, min(least, free)))
             pending = None
         elif _ERROR.search(line):
-            error = line.strip()
+            error = _STAMP.sub("", line.strip())
             if _MEMORY.search(line):
                 break
     done = run.samples[-1].polls if run.samples else 0
@@ -170,6 +180,8 @@ class House:
         with self._stack as stack:
             self._folder = folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             self._files(folder / "board")
+            # As main.py says before it loads anything.
+            self._threshold = threshold((ROOT / "firmware" / "main.py").read_text("utf-8"))
             self._server = Server(folder)
             stack.callback(self._server.stop)
             self._rbid = secrets.token_hex(16).upper()
@@ -237,12 +249,12 @@ class House:
                     "time.ntp": _TIME,
                 },
             )
-            free = self._exec(serial, "import probe\nprobe.free()", runtime, STALL_SECONDS).free
+            free = self._exec(serial, "probe.free()", runtime, STALL_SECONDS).free
             self._images[runtime] = image, board.heap_free - free
         return self._images[runtime]
 
     def _exec(self, serial: Path, code: str, runtime: Runtime, seconds: float) -> Run:
-        mpremote = _Mpremote(serial, code)
+        mpremote = _Mpremote(serial, f"import gc\n{self._threshold}\nimport probe\n{code}")
         try:
             return read(mpremote.lines(seconds), runtime.bits // 2)
         finally:

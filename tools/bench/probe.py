@@ -6,15 +6,35 @@
 #
 # This file runs on MicroPython, on a board whose lib/ the type checker does not see.
 # pyright: basic, reportAttributeAccessIssue=false, reportMissingImports=false
+import asyncio
 import gc
 
-gc.threshold(16_384)  # as main.py, before anything is loaded
-
-import asyncio  # noqa: E402
-
-import micropython  # noqa: E402
+import micropython
 
 _TICK_MS = 100
+
+
+# What is in seconds, in the settings; milliseconds, once it was multiplied by 1000.
+class _Ms:
+    def __init__(self, ms):
+        self.ms = ms
+
+    def __mul__(self, _):
+        return self.ms
+
+
+# The settings with shorter times than an owner may set.
+class _Hasty:
+    def __init__(self, settings, poll_ms, energy_ms):
+        self._settings = settings
+        self._times = {"poll.interval": _Ms(poll_ms), "poll.energy": _Ms(energy_ms)}
+
+    def __getitem__(self, key):
+        settings = self._settings
+        return self._times.get(key) or settings[key]
+
+    def __getattr__(self, name):
+        return getattr(self._settings, name)
 
 
 # The collector looks for pointers on the C stack too: write over what calls that are gone have
@@ -74,8 +94,7 @@ def run(polls, step, poll_ms, energy, upload_s, uploaded):
     from gateway.app import App
 
     app = App(board)
-    app.session.poll_ms = poll_ms
-    app.session.energy_ms = poll_ms * energy
+    app.settings = _Hasty(app.settings, poll_ms, poll_ms * energy)
     app.uplink.interval = upload_s
 
     async def sample(beat):

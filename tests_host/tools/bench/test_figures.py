@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from bench import frames, gateway_memory, machine, radio, report
-from bench.board_run import House, Order, Run, Sample, read
+from bench.board_run import House, Order, Run, Sample, read, threshold
 from bench.report import Section, Table
 from meterlab.runtimes import Runtime
 
@@ -59,10 +59,18 @@ def test_a_run_without_end_tells_why() -> None:
 
 def test_a_run_ends_where_the_memory_does_not_suffice() -> None:
     head, _, tail = CONSOLE.partition("= heap 200")
-    error = "+12s E uplink: MemoryError: memory allocation failed, allocating 512 bytes"
-    run = read(f"{head}{error}\n= heap 200{tail}".splitlines(), 16)
-    assert run.trouble == f"stopped after 100 polls: {error}"
-    assert len(run.samples) == 1
+    error = "uplink: MemoryError: memory allocation failed, allocating 512 bytes"
+    for stamp in ("", "+12s E ", "11-20 12:34:56 E "):
+        run = read(f"{head}{stamp}{error}\n= heap 200{tail}".splitlines(), 16)
+        assert run.trouble == f"stopped after 100 polls: {error}"
+        assert len(run.samples) == 1
+
+
+def test_the_collector_is_set_as_in_main() -> None:
+    main = "import gc\n\ngc.threshold(4_096)  # before anything is loaded\n\nimport gateway\n"
+    assert threshold(main) == "gc.threshold(4_096)"
+    with pytest.raises(ValueError, match=r"main\.py"):
+        threshold("import gateway\n")
 
 
 def _samples(free: list[int]) -> list[Sample]:
@@ -140,6 +148,12 @@ def test_codec_lines() -> None:
 )
 def test_the_name_of_the_processor(cpuinfo: str, name: str | None) -> None:
     assert machine.model(cpuinfo) == name
+
+
+def test_a_busy_machine_is_told() -> None:
+    assert machine.busy(0.4, 2) is None
+    assert "12.1 on average" in (machine.busy(12.14, 2) or "")
+    assert machine.busy(1.5, 8) is None
 
 
 def test_a_section_as_text_and_as_a_page() -> None:
