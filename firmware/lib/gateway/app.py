@@ -1,4 +1,6 @@
 # The gateway at work: one run, from start to Ctrl-C.
+# pyright: reportAttributeAccessIssue=false
+# (gateway.parts gives an App its attributes, which no checker sees)
 import asyncio
 import gc
 

@@ -25,7 +25,8 @@ class Live:
         self.slot = 0  # the half hour that `tries` counts for
         self.tries = 0
         self._wake = Event()
-        self.wake = exchange.on_reply = self._wake.set
+        self.wake = self._wake.set
+        exchange.on_reply = self.wake
 
     # Polls until the session is lost; RadioError when the module fails.
     async def run(self, beat):

@@ -79,8 +79,8 @@ class Supervisor:
     def _trace(self, e):
         if hasattr(sys, "print_exception"):
             out = io.BytesIO()
-            sys.print_exception(e, out)
-            for line in out.getvalue().decode().split("\n"):
+            sys.print_exception(e, out)  # pyright: ignore[reportArgumentType]
+            for line in str(out.getvalue(), "utf-8").split("\n"):  # pyright: ignore
                 if line:
                     self.log.error("%s", line)
 

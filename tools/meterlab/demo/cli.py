@@ -115,7 +115,7 @@ class Demo:
             console = Console(folder / "serial")
             stack.callback(console.close)
             if not console.wait_state(FIRST_STATE_SECONDS):
-                raise OwnerError("the board's console does not answer; it said:\n" + console.said())
+                raise OwnerError("the board's console is silent; it said:\n" + console.said())
             self._watch(board, console, server, [server, radio])
             return self._tally(console, server)
 
