@@ -52,8 +52,7 @@ class Exchange:
         self.status = app.status
         self.air = app.air
         self.memory = memory
-        self.on_notice = self.on_late = _nobody
-        self.on_reply = _nobody  # pyright: ignore[reportAttributeAccessIssue]
+        self.on_notice = self.on_late = self.on_reply = _nobody
         self.asked_ms = 0  # when the last request was handed to the radio
         self.answer = Frame()  # the last answer; valid until the next request
         self._rx = Frame()

@@ -26,7 +26,7 @@ class Live:
         self.tries = 0
         self._wake = Event()
         self.wake = self._wake.set
-        exchange.on_reply = self.wake
+        exchange.on_reply = self.wake  # pyright: ignore[reportAttributeAccessIssue]
 
     # Polls until the session is lost; RadioError when the module fails.
     async def run(self, beat):
