@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import gateway
-from gateway import network
+from gateway import network, summary
 from gateway.app import App
 from gateway.clock import Clock
 from gateway.settings import Settings
@@ -287,7 +287,7 @@ class House:
                 return result
             await asyncio.sleep(0.5)
         log = "\n".join(self.app.log.lines())
-        raise AssertionError(f"not within {minutes} min; {self.status.snapshot()}\n{log}")
+        raise AssertionError(f"not within {minutes} min; {summary.snapshot(self.status)}\n{log}")
 
     async def polling(self, minutes: float = 10, polls: int = 2) -> None:
         """Wait until so many more polls were answered."""
@@ -303,7 +303,7 @@ class House:
     def no_secrets(self) -> None:
         """Nothing that left the gateway may hold one."""
         shown = "\n".join(self.app.log.lines()) + "".join(self.written)
-        shown += json.dumps(self.status.snapshot())
+        shown += json.dumps(summary.snapshot(self.status))
         for message in self.server.posts:
             shown += json.dumps(message)
         for secret in (RBID, PASSWORD, WIFI_KEY, TOKEN):

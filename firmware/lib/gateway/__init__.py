@@ -108,7 +108,7 @@ class _Word:
 
             return repl.call(self.name, args)
         finally:
-            drop("repl", "secret", "view", "words")
+            drop("repl", "secret", "view", "words", "summary", "led")
             drop("settings_check", "settings_edit", "settings_table", "twins")
             _own()
 
@@ -143,7 +143,7 @@ def __getattr__(name):
         from gateway import view
 
         text = view.no_such(name)
-        drop("view")
+        drop("view", "summary", "led")
         _own()
         raise AttributeError(text)
     return sys.modules["gateway." + name]

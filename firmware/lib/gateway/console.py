@@ -114,7 +114,7 @@ class Console:
         try:
             await words.obey(self, line)
         finally:
-            drop("words", "view")
+            drop("words", "view", "summary", "led")
 
     def say(self, text):
         """Write one line; what is being typed moves below it."""
@@ -134,7 +134,11 @@ class Console:
         told = (status.phase, word, code, status.last is None)
         now = self.app.clock.ms()
         if not self.json and (told != self._told or now - self._told_ms >= _QUIET_MS):
-            line = status.line(told != self._told)
+            from gateway import summary
+
+            line = summary.line(status, told != self._told)
             self._told = told
             self._told_ms = now
             self.say(line)
+            del summary
+            drop("summary")

@@ -1,31 +1,14 @@
 # What is going on, in one place: told by every task, read by the LED, the console, the upload and
-# the REPL.
-from echonet.dates import jst
-from gateway import VERSION, drop
+# the REPL, through gateway.led and gateway.summary.
+from gateway import drop
 from micropython import const
 
 # The order is that of a reading's way; the first one that has a problem is the one to name.
 WORDS = ("config", "radio", "meter", "network", "server")
 
-_TOO_FAR = const(-88)  # dBm, the commercial service's guideline
-_POOR = const(-80)
-_FAIR = const(-70)
+TOO_FAR = const(-88)  # dBm, the commercial service's guideline
 _DETAIL = const(120)  # characters kept of a detail: it travels in every upload
 _LIVE = ("get", "inf", "D0")  # origins that tell of now; the others are history
-
-
-def tenths(n):
-    """`n` tenths as text, "-0.5" for -5."""
-    return "%s%d.%d" % (("-" if n < 0 else "",) + divmod(abs(n), 10))
-
-
-def rssi_class(rssi):
-    """Class of a signal strength in dBm: good, fair, poor or too far. None: never measured."""
-    if rssi is None:
-        return None
-    if rssi < _TOO_FAR:
-        return "too far"
-    return "poor" if rssi < _POOR else "fair" if rssi < _FAIR else "good"
 
 
 class Status:
@@ -46,6 +29,7 @@ class Status:
         self.energy = None  # the newest Reading with an energy
         self.rssi = None  # dBm, and the ms at which it was measured
         self.rssi_ms = None
+        self.far = False  # too weak a signal
         self.module = None
         self.meter = {}
         self.on_change = None
@@ -98,9 +82,12 @@ class Status:
     def radio(self, rssi):
         """The signal strength of the last contact, in dBm."""
         if rssi is not None:
+            far = self.far
             self.rssi = rssi
             self.rssi_ms = self.clock.ms()
-            self._light()
+            self.far = rssi < TOO_FAR
+            if self.far != far:
+                self._light()
 
     def reading(self, r):
         """The newest values. Rows from the meter's history do not become the newest."""
@@ -109,7 +96,8 @@ class Status:
                 self.last = r
             if r.normal is not None or r.reverse is not None:
                 self.energy = r
-            self._changed()
+            if self.on_change:
+                self.on_change()
 
     def attach(self, name, source):
         """`source()` gives a dict to merge into every snapshot; the same name replaces it."""
@@ -125,103 +113,28 @@ class Status:
                 return None, "fault", "%s died %d times in a row" % (task, deaths)
         return None, None, None
 
-    # What stops everything comes first, then the leftmost break on the way of a reading: off,
-    # safe, fault, config, too-far, joining, meter, network, server, ok. A weak signal is the
-    # likely cause while the radio or the meter fails; while readings arrive it is only a warning,
-    # shown when nothing else is wrong. A dead radio module is a fault, not a matter of joining.
-    def led_name(self):
-        """The key of led.PATTERNS to show."""
-        problems = self.problems
-        radio = self.code("radio")
-        if self.phase == "stopped":
-            return "off"
-        if self.phase == "safe":
-            return "safe"
-        if radio in ("module-silent", "no-module") or any(n > 1 for n in self.faults.values()):
-            return "fault"
-        if "config" in problems:
-            return "config"
-        far = self.rssi is not None and self.rssi < _TOO_FAR
-        failing = radio or self.phase != "running"
-        if radio == "too-far" or far and (failing or "meter" in problems):
-            return "too-far"
-        if failing:
-            return "joining"
-        for word in ("meter", "network", "server"):
-            if word in problems:
-                return word
-        return "too-far" if far else "ok"
-
-    def snapshot(self):
-        """The `status` object of the upload: small, and ready for JSON."""
-        clock = self.clock
-        word, code, detail = self.worst()
-        s = {
-            "word": word,
-            "code": code,
-            "detail": detail,
-            "fw": VERSION,
-            "board": self.board.name,
-            "uptime": clock.ms() // 1000,
-            "rssi": self.rssi,
-            "rssi_age": None if self.rssi_ms is None else (clock.ms() - self.rssi_ms) // 1000,
-            "module": self.module,
-            "counters": self.counters,
-            "meter": self.meter,
-            "reset": self.board.reset_cause(),
-        }
-        return self._sourced(s)
-
     def freeze(self):
         """The run is over: what the sources say now stays said, and they can go."""
-        last = self._sourced({})
+        last = self.sourced({})
         self._sources = {"": lambda: last}
         self.on_change = None
 
-    def _sourced(self, s):
+    def sourced(self, s):
+        """The dict `s` with what the sources say."""
         for source in self._sources.values():
             s.update(source())
         return s
 
-    def line(self, full=False):
-        """One line for people: time, state, newest values, radio, queue and readings sent.
-
-        `full`: with the detail of what is wrong.
-        """
-        utc = self.clock.utc()
-        word, code, detail = self.worst()
-        words = ["--:--:--" if utc is None else "%02d:%02d:%02d" % jst(utc)[3:]]
-        words.append("%s: %s" % (word, code) if word else code or self.phase)
-        if full and detail:
-            words.append("(%s)" % detail)
-        r = self.last
-        if r:
-            words.append("%d W" % r.power)
-            amperes = [tenths(i) for i in (r.current_r, r.current_t) if i is not None]
-            if amperes:
-                words.append("+".join(amperes) + " A")
-        r = self.energy
-        out = r and r.reverse
-        if r and r.normal is not None:
-            words.append(tenths(r.normal // 1000) + (" kWh in" if out else " kWh"))
-        if out:
-            words.append(tenths(out // 1000) + " kWh out")
-        if self.rssi is not None:
-            words.append("%d dBm %s" % (self.rssi, rssi_class(self.rssi)))
-        s = self._sourced({})
-        if "queue" in s:
-            words.append("queue %d" % s["queue"])
-        words.append("sent %d" % self.counters.get("uploaded", 0))
-        return "  ".join(words)
-
+    # The lamp is touched only when it is to show something else.
     def _light(self):
-        name = self.led_name()
-        if name != self._led:
-            from gateway.led import PATTERNS
+        from gateway import led
 
+        name = led.name(self)
+        if name != self._led:
             self._led = name
-            self.board.led(PATTERNS[name])
-            drop("led")
+            self.board.led(led.PATTERNS[name])
+        del led
+        drop("led")
 
     def _changed(self):
         self._light()

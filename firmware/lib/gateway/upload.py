@@ -15,7 +15,11 @@ async def run(up):
     settings = up.settings
     clock = up.clock
     batch = Batch(up.outbox, up.limit)
-    status = up.status.snapshot()
+    from gateway import summary
+
+    status = summary.snapshot(up.status)
+    del summary
+    drop("summary")
     began = clock.ms()
     try:
         answer = await _post(up)(

@@ -1,7 +1,8 @@
 # What people read now and then: help, the long form of the status, and answers to mistakes.
 # Loaded for the moment by gateway.words and gateway.repl, then dropped.
 from echonet.dates import jst
-from gateway.status import WORDS, rssi_class, tenths
+from gateway import led, summary
+from gateway.status import WORDS
 
 _PROMPT = ("help", "show", "set", "status", "log", "check", "run", "reboot")
 
@@ -88,7 +89,7 @@ def status(s, say):
     say("clock      " + time)
     r = s.last
     if r:
-        amperes = ["%s A" % tenths(i) for i in (r.current_r, r.current_t) if i is not None]
+        amperes = ["%s A" % summary.tenths(i) for i in (r.current_r, r.current_t) if i is not None]
         say("power      %d W  %s  at %s" % (r.power, " + ".join(amperes), when(r.t, r.quality)))
     else:
         say("power      no reading yet")
@@ -101,7 +102,7 @@ def status(s, say):
     text = s.module or "no module found yet"
     if s.rssi is not None:
         age = (clock.ms() - s.rssi_ms) // 1000
-        text += ", %d dBm (%s) %s ago" % (s.rssi, rssi_class(s.rssi), span(age))
+        text += ", %d dBm (%s) %s ago" % (s.rssi, summary.rssi_class(s.rssi), span(age))
     say("radio      " + text)
     if s.meter:
         row("meter", pairs(s.meter), say)
@@ -113,9 +114,9 @@ def status(s, say):
         say("problem    the %s task died %d times in a row" % (task, s.faults[task]))
     if not s.problems and not s.faults:
         say("problem    none")
-    name = s.led_name() + " "
+    name = led.name(s) + " "
     section("led", lambda line: line.startswith(name) and say("LED        " + line[10:].strip()))
-    known = s.snapshot()
+    known = summary.snapshot(s)
     for key in ("queue", "net_rssi", "reset"):
         if known.get(key) is not None:
             say("%-10s %s" % (key, known[key]))

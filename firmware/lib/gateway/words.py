@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from gateway import VERSION, view
+from gateway import VERSION, led, summary, view
 from gateway.supervisor import describe
 from micropython import const
 
@@ -55,7 +55,7 @@ async def obey(console, line):
         near = "Type %s" % near if near else "Type help to see the words"
         console.say("%s? %s" % (typed, near))
     else:
-        console.say(app.status.line())
+        console.say(summary.line(app.status))
 
 
 def _welcome(console):
@@ -90,9 +90,9 @@ def state(status):
     "reading" has the newest power, "energy" the newest energies. Each is null or a row as in the
     upload, without its number: kind, t, quality, W, R, T, normal, reverse, origin.
     """
-    s = status.snapshot()
+    s = summary.snapshot(status)
     s["phase"] = status.phase
-    s["led"] = status.led_name()
+    s["led"] = led.name(status)
     s["time"] = status.clock.utc()
     s["reading"] = status.last and list(status.last)
     s["energy"] = status.energy and list(status.energy)

@@ -15,11 +15,12 @@ import json  # noqa: E402
 import os  # noqa: E402
 
 from fakeboard import FakeBoard  # noqa: E402
-from fakeclock import Lines, Recorder  # noqa: E402
+from fakeclock import Lines  # noqa: E402
 from gateway.http import Client, HttpError  # noqa: E402
 from gateway.outbox import Outbox  # noqa: E402
 from gateway.reading import Reading  # noqa: E402
 from gateway.settings import Settings  # noqa: E402
+from gateway.status import Status  # noqa: E402
 from gateway.store import Store  # noqa: E402
 from gateway.uplink import Uplink  # noqa: E402
 from hostclock import HostClock  # noqa: E402
@@ -114,8 +115,7 @@ async def uplinks():
         settings.load(
             {"server.url": "http://127.0.0.1:%s/%s" % (port, case), "server.token": "tokentoken"}
         )
-        status = Recorder()
-        status.snapshot = dict
+        status = Status(board, clock, Lines())
         for _ in range(10):
             number += 1
             t = 1_800_000_000 + number
@@ -125,9 +125,7 @@ async def uplinks():
             return await client.post(url, headers, rows, length, DEADLINE)
 
         air = asyncio.Lock()
-        up = Uplink(
-            settings, clock, outbox, status, Net(), air, Lines(), board, post=post
-        )
+        up = Uplink(settings, clock, outbox, status, Net(), air, Lines(), board, post=post)
         out = {"case": case, "says": await up.check(), "code": status.code("server")}
         while case == "good" and up.due - clock.ms() < 2000 and len(outbox):
             out["says"] = await up.check()

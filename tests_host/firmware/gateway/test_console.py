@@ -3,6 +3,7 @@ import asyncio
 import json
 
 from fakeclock import FakeClock
+from gateway import summary
 from gateway.console import Console
 from gateway.log import Log
 from gateway.reading import Reading
@@ -236,7 +237,7 @@ def test_stop_stops():
 
 def test_enter_alone_shows_the_status_line_once():
     async def scenario(rig):
-        assert await rig.type(b"\r\n") == "\n" + rig.status.line() + "\n"
+        assert await rig.type(b"\r\n") == "\n" + summary.line(rig.status) + "\n"
 
     with_console(scenario)
 
@@ -463,7 +464,7 @@ def test_output_leaves_what_is_being_typed():
         await rig.type(b"sto")
         rig.out = ""
         rig.status.set_phase("joining")
-        line = rig.status.line()
+        line = summary.line(rig.status)
         assert rig.out == "\r\x1b[K" + line + "\nsto"
         await rig.type(b"p\r")
         assert rig.app.stops == 1

@@ -3,9 +3,11 @@
 import json
 
 from fakeclock import FakeClock, Lines
+from gateway import led, summary
 from gateway.led import PATTERNS
 from gateway.reading import Reading
-from gateway.status import WORDS, Status, rssi_class, tenths
+from gateway.status import WORDS, Status
+from gateway.summary import rssi_class, tenths
 
 UTC = 1763609696  # 2025-11-20 12:34:56 JST
 
@@ -91,7 +93,7 @@ def test_led_names_the_right_thing():
             s.problem(word, code)
         for task, deaths in faults.items():
             s.fault(task, deaths)
-        assert s.led_name() == name, (phase, rssi, problems, faults, s.led_name())
+        assert led.name(s) == name, (phase, rssi, problems, faults, led.name(s))
         assert s.board.patterns[-1] == PATTERNS[name]
 
 
@@ -193,7 +195,7 @@ def test_zero_is_a_value():
     s = status()
     s.reading(reading(power=0, current_r=0, current_t=0, normal=0))
     assert s.last.power == 0 and s.energy.normal == 0
-    assert "  0 W  0.0+0.0 A  0.0 kWh  " in s.line()
+    assert "  0 W  0.0+0.0 A  0.0 kWh  " in summary.line(s)
 
 
 def test_rssi_keeps_its_age():
@@ -201,7 +203,7 @@ def test_rssi_keeps_its_age():
     s.radio(-71)
     s.clock.t += 30_500
     s.radio(None)
-    snap = s.snapshot()
+    snap = summary.snapshot(s)
     assert snap["rssi"] == -71 and snap["rssi_age"] == 30
 
 
@@ -239,7 +241,7 @@ def test_snapshot_is_json_and_small():
     s.problem("server", "refused", "nein")
     for n in range(30):
         s.count("counter.%d" % n, 1000)
-    text = json.dumps(s.snapshot())
+    text = json.dumps(summary.snapshot(s))
     assert len(text) < 1500
     back = json.loads(text)
     assert back["word"] == "server" and back["code"] == "refused" and back["detail"] == "nein"
@@ -255,7 +257,7 @@ def test_frozen_it_needs_its_sources_no_more():
     s.on_change = queue.clear
     s.freeze()
     queue[0] = 5
-    assert s.snapshot()["queue"] == 3
+    assert summary.snapshot(s)["queue"] == 3
     s.set_phase("stopped")
     assert queue == [5]
 
@@ -266,19 +268,19 @@ def test_line_of_a_running_gateway():
     s.radio(-71)
     s.reading(reading(normal=123456789))
     s.count("uploaded", 120)
-    assert s.line() == (
+    assert summary.line(s) == (
         "12:34:56  running  1234 W  5.0+6.1 A  12345.6 kWh  -71 dBm fair  queue 3  sent 120"
     )
 
 
 def test_line_leaves_out_what_is_not_known():
     s = status(utc=None, phase="joining")
-    assert s.line() == "--:--:--  joining  sent 0"
+    assert summary.line(s) == "--:--:--  joining  sent 0"
     s.problem("config", "wrong-password", "three refusals")
-    assert s.line() == "--:--:--  config: wrong-password  sent 0"
+    assert summary.line(s) == "--:--:--  config: wrong-password  sent 0"
     s.clear("config")
     s.reading(reading(power=-1500, current_r=-75, current_t=None, normal=1000, reverse=98760))
-    assert s.line() == "--:--:--  joining  -1500 W  -7.5 A  0.1 kWh in  9.8 kWh out  sent 0"
+    assert summary.line(s) == "--:--:--  joining  -1500 W  -7.5 A  0.1 kWh in  9.8 kWh out  sent 0"
 
 
 def test_on_change_is_told_of_every_change():

@@ -6,11 +6,12 @@ import sys
 
 import gateway
 from fakeboard import FakeBoard
-from fakeclock import FakeClock, Lines, Recorder
-from gateway import network, uplink
+from fakeclock import FakeClock, Lines
+from gateway import network, summary, uplink
 from gateway.outbox import Outbox
 from gateway.reading import Reading
 from gateway.settings import Settings
+from gateway.status import Status
 from gateway.store import Store
 from gateway.uplink import HttpError
 from helpers import raises, run
@@ -37,11 +38,6 @@ class Net:
         self.said.append("dns " + host)
 
 
-class Status(Recorder):
-    def snapshot(self):
-        return {"word": None, "fw": "0.1.0", "detail": "\u81ea\u5b85 \"x\""}
-
-
 class Rig:
     """`replies`: what the server does in turn; the last one stays. See `answer`."""
 
@@ -53,8 +49,9 @@ class Rig:
         values.update(settings or {})
         self.settings = Settings(self.board.nvs)
         self.settings.load(values)
-        self.status = Status()
         self.log = Lines()
+        self.status = Status(self.board, self.clock, self.log)
+        self.status.module = '\u81ea\u5b85 "x"'
         self.net = Net()
         self.air = asyncio.Lock()
         self.outbox = Outbox(self.clock, Store(self.board.nvs), 200)
@@ -75,9 +72,7 @@ class Rig:
 
     def fill(self, n=5):
         for i in range(n):
-            self.outbox.append(
-                Reading("instant", T + i, "ntp", i, None, None, None, None, "get")
-            )
+            self.outbox.append(Reading("instant", T + i, "ntp", i, None, None, None, None, "get"))
 
     async def post(self, url, headers, body, length, deadline_ms):
         assert self.air.locked(), "the post blocks, so the meter must know"
@@ -158,7 +153,7 @@ def test_what_an_upload_needs_is_gone_after_it():
         except RuntimeError:
             assert isinstance(reply, RuntimeError)
         left = [name for name in sys.modules if name.startswith("gateway.")]
-        for name in ("upload", "reply", "batch", "http", "names"):
+        for name in ("upload", "reply", "batch", "http", "names", "summary", "led"):
             assert "gateway." + name not in left, name
 
 
@@ -168,10 +163,12 @@ def test_what_an_upload_needs_is_gone_after_it():
 def test_readings_and_status_are_sent_and_forgotten():
     rig = Rig()
     rig.fill()
+    rig.status.count("joined")
+    status = json.dumps(summary.snapshot(rig.status))
     assert rig.once() is None
     message = rig.posts[0]
     assert message["v"] == 1 and message["stream"] == rig.outbox.stream
-    assert message["status"] == rig.status.snapshot()
+    assert message["status"] == json.loads(status)
     assert [row[0] for row in message["readings"]] == [1, 2, 3, 4, 5]
     assert message["readings"][1] == [2, "instant", T + 1, "ntp", 1, None, None, None, None, "get"]
     assert len(rig.outbox) == 0 and rig.status.counters["uploaded"] == 5
