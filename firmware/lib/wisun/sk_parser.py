@@ -25,8 +25,9 @@ from micropython import const
 _SHARED = const(114)
 _HEADER = const(121)
 _LONGEST = const(1232)
-# Room for the longest datagram in hexadecimal, and some noise before it
-_SIZE = const(2816)
+# Room for the longest raw datagram, or for 640 bytes in digits: three times a day's history, and no
+# answer is longer. The longest in digits would take twice the memory.
+_SIZE = const(1408)
 
 _ASYNC = (b"EVENT ", b"ERXUDP ", b"EPANDESC")
 _LINES = (b"EVER ", b"EINFO ", b"ESREG ", b"EAPPVER ")
@@ -235,6 +236,8 @@ class Parser:
             stop += size
             if buf.find(b"\r", data, min(stop, end)) >= 0:
                 return -1
+        if stop + 2 - pos > _SIZE:
+            return -1
         if end < stop + 2:
             return 0
         if buf[stop] != 13 or buf[stop + 1] != 10:

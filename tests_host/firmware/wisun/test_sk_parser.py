@@ -116,10 +116,20 @@ def test_raw_data_may_hold_anything():
 
 
 def test_longest_datagram_in_digits():
-    payload = bytes(range(256)) * 4 + bytes(208)
+    payload = bytes(range(256)) * 2 + bytes(128)
     line = erxudp(payload, b"E1 1 0 ").replace(payload, hexed(payload)) + b"\r\n"
-    assert len(payload) == 1232
+    assert len(payload) == 640
     assert parse(line * 3, 100) == [("datagram", payload, MAC, True, -42)] * 3
+
+
+def test_a_datagram_that_is_too_long_is_dropped_and_the_next_is_not():
+    payload = bytes(range(256)) * 4
+    line = erxudp(payload, b"E1 1 0 ").replace(payload, hexed(payload)) + b"\r\n"
+    good = erxudp(GET_RES, b"E1 1 0 ") + b"\r\n"
+    for step in (1, 100, 4000):
+        events = parse(line + good, step)
+        assert events[-1] == ("datagram", GET_RES, MAC, True, -42)
+        assert {e[0] for e in events[:-1]} == {"garbage"}
 
 
 def test_damaged_datagram_headers():
@@ -215,7 +225,7 @@ def test_a_line_without_end_is_bounded():
     events = parse(b"x" * 10000 + b"\r\nOK\r\n", counters=counters)
     assert events[-1] == ("ok", b"")
     assert sum(e[1] for e in events[:-1]) == 10000
-    assert counters["unended"] == 3
+    assert counters["unended"] == 7
     assert parse(b"x" * 10000 + b"\r\nOK\r\n", 7) == events
 
 
