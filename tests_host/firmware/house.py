@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import gateway
-from gateway import network, summary
+from gateway import network, ring, summary
 from gateway.app import App
 from gateway.clock import Clock
 from gateway.settings import Settings
@@ -286,7 +286,7 @@ class House:
             if result:
                 return result
             await asyncio.sleep(0.5)
-        log = "\n".join(self.app.log.lines())
+        log = "\n".join(ring.lines(self.app.log))
         raise AssertionError(f"not within {minutes} min; {summary.snapshot(self.status)}\n{log}")
 
     async def polling(self, minutes: float = 10, polls: int = 2) -> None:
@@ -302,7 +302,7 @@ class House:
 
     def no_secrets(self) -> None:
         """Nothing that left the gateway may hold one."""
-        shown = "\n".join(self.app.log.lines()) + "".join(self.written)
+        shown = "\n".join(ring.lines(self.app.log)) + "".join(self.written)
         shown += json.dumps(summary.snapshot(self.status))
         for message in self.server.posts:
             shown += json.dumps(message)

@@ -49,6 +49,7 @@ LAZY: dict[str, str] = {
     "gateway/parts": "loaded to put the gateway together, then dropped",
     "gateway/repl": "loaded for one call at the Python prompt",
     "gateway/reply": "loaded for the answer to one upload, then dropped",
+    "gateway/ring": "loaded when somebody reads the log, then dropped",
     "gateway/secret": "loaded for one call at the Python prompt",
     "gateway/settings_check": "loaded when settings are changed or checked, then dropped",
     "gateway/settings_edit": "loaded when settings are changed or checked, then dropped",

@@ -114,7 +114,7 @@ class Console:
         try:
             await words.obey(self, line)
         finally:
-            drop("words", "view", "summary", "led")
+            drop("words", "view", "summary", "led", "ring")
 
     def say(self, text):
         """Write one line; what is being typed moves below it."""

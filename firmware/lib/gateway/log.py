@@ -1,10 +1,11 @@
-# The last lines of what happened, in a ring of fixed size. Secrets never get in.
+# The last lines of what happened, in a ring of fixed size; gateway.ring reads it. Secrets never
+# get in.
 import struct
 
 from echonet.dates import jst
 from micropython import const
 
-_HEAD = "<IBB"  # ms // 1000 of the clock, level, bytes of text
+HEAD = "<IBB"  # ms // 1000 of the clock, level, bytes of text
 _HEAD_SIZE = const(6)
 _TEXT_MAX = const(200)  # bytes of one line
 _LETTERS = "DIWE"
@@ -28,9 +29,9 @@ class Log:
         self.level = INFO
         self.secrets = _none
         self.on_line = None
-        self._ring = bytearray(size)
-        self._head = 0  # offset of the oldest line
-        self._used = 0
+        self.ring = bytearray(size)
+        self.head = 0  # offset of the oldest line
+        self.used = 0
 
     def debug(self, fmt, *args):
         self._add(DEBUG, fmt, args)
@@ -43,16 +44,6 @@ class Log:
 
     def error(self, fmt, *args):
         self._add(ERROR, fmt, args)
-
-    def lines(self):
-        """The kept lines as text, oldest first. Do not log while iterating."""
-        at = 0
-        while at < self._used:
-            s, level, n = struct.unpack(_HEAD, self._read(at, _HEAD_SIZE))
-            at += _HEAD_SIZE
-            text = str(self._read(at, n), "utf-8")
-            at += n
-            yield self._show(s, level, text)
 
     def mask(self, text):
         """The text without any secret, in whatever case or as hexadecimal digits."""
@@ -73,34 +64,28 @@ class Log:
             raw = raw[:-1] if raw[-1] & 0x80 else raw
         s = self.clock.ms() // 1000
         size = _HEAD_SIZE + len(raw)
-        while self._used + size > len(self._ring):
-            drop = _HEAD_SIZE + self._ring[(self._head + 5) % len(self._ring)]
-            self._head = (self._head + drop) % len(self._ring)
-            self._used -= drop
-        self._write(struct.pack(_HEAD, s, level, len(raw)))
+        while self.used + size > len(self.ring):
+            drop = _HEAD_SIZE + self.ring[(self.head + 5) % len(self.ring)]
+            self.head = (self.head + drop) % len(self.ring)
+            self.used -= drop
+        self._write(struct.pack(HEAD, s, level, len(raw)))
         self._write(raw)
         if self.on_line:
-            self.on_line(self._show(s, level, str(raw, "utf-8")))
+            self.on_line(self.show(s, level, str(raw, "utf-8")))
 
-    def _show(self, s, level, text):
+    def show(self, s, level, text):
+        """A line as text. `s`: seconds of the clock when it was written."""
         utc = self.clock.utc_at(s * 1000)
         when = "+%ds" % s if utc is None else "%02d-%02d %02d:%02d:%02d" % jst(utc)[1:]
         return "%s %s %s" % (when, _LETTERS[level], text)
 
-    # `n` bytes, `at` bytes after the oldest; they may lie around the ring's end.
-    def _read(self, at, n):
-        ring = self._ring
-        at = (self._head + at) % len(ring)
-        first = bytes(memoryview(ring)[at : at + n])
-        return first if len(first) == n else first + bytes(memoryview(ring)[: n - len(first)])
-
     def _write(self, raw):
-        ring = self._ring
-        at = (self._head + self._used) % len(ring)
+        ring = self.ring
+        at = (self.head + self.used) % len(ring)
         n = min(len(raw), len(ring) - at)
         ring[at : at + n] = raw[:n]
         ring[: len(raw) - n] = raw[n:]
-        self._used += len(raw)
+        self.used += len(raw)
 
 
 def _none():

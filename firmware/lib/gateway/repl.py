@@ -158,7 +158,9 @@ def _log():
     if gateway._ran is None:
         print("Nothing is logged since the start. gateway.run() starts the gateway.")
     else:
-        for line in gateway._ran[1].lines():
+        from gateway import ring
+
+        for line in ring.lines(gateway._ran[1]):
             print(line)
 
 

@@ -33,9 +33,11 @@ async def obey(console, line):
     elif typed == "status":
         view.status(app.status, console.say)
     elif typed == "log":
+        from gateway import ring
+
         # A list, because nothing may be logged while the ring is read; with pauses, because the
         # radio module's bytes cannot wait until 4 KB have gone out.
-        for text in list(app.log.lines()):
+        for text in list(ring.lines(app.log)):
             console.say(text)
             await app.clock.sleep_ms(0)
     elif typed == "stop":

@@ -3,7 +3,7 @@ import asyncio
 import json
 
 from fakeclock import FakeClock
-from gateway import summary
+from gateway import ring, summary
 from gateway.console import Console
 from gateway.log import Log
 from gateway.reading import Reading
@@ -213,7 +213,7 @@ def test_logging_while_the_log_is_shown_does_no_harm():
     async def scenario(rig):
         for n in range(200):
             rig.app.log.info("line %d", n)
-        kept = len(list(rig.app.log.lines()))
+        kept = len(list(ring.lines(rig.app.log)))
         rig.app.clock.sleep_ms = noisy(rig.app.log)
         out = await rig.type(b"log\r")
         assert len(out.split("\n")) == kept + 2, (len(out.split("\n")), kept)
@@ -287,7 +287,7 @@ def test_a_check_that_fails_gives_json_too_and_is_logged():
         out = await rig.type(b"check server\r")
         answer = json.loads([line for line in out.split("\n") if line.startswith("{")][0])
         assert answer["check"] == "server" and not answer["ok"] and "113" in answer["problem"]
-        assert [line for line in rig.app.log.lines() if "E check server" in line]
+        assert [line for line in ring.lines(rig.app.log) if "E check server" in line]
         assert not rig.task.done()
 
     with_console(scenario)
