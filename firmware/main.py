@@ -13,8 +13,7 @@ board = None
 try:
     import gateway
 
-    board = gateway.pick()
-    gateway.use(board)
+    board = gateway.board()
     gateway.run()
 except Exception as e:  # noqa: BLE001  there is nobody above to tell it to
     sys.print_exception(e)

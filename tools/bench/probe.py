@@ -89,8 +89,7 @@ def run(polls, step, poll_ms, energy, upload_s, uploaded):
     """
     import gateway
 
-    board = gateway.pick()
-    gateway.use(board)
+    board = gateway.board()
     from gateway.app import App
 
     app = App(board)

@@ -26,18 +26,13 @@ def use(board):
     _board = board
 
 
-def pick():
-    """The board that the settings name: `board.type`."""
-    import boards
-    from gateway.settings import Settings
-
-    return boards.pick(Settings(boards.nvs())["board.type"])
-
-
 def board():
-    """The board in use. A raw REPL has not run main.py, so it may have to be picked here."""
+    """The board in use: at first the one that the settings name, `board.type`."""
     if _board is None:
-        use(pick())
+        import boards
+        from gateway.settings import Settings
+
+        use(boards.pick(Settings(boards.nvs())["board.type"]))
     return _board
 
 
@@ -70,8 +65,8 @@ def start(check=None):
         from gateway.app import App
 
         app = App(board(), _outbox)
-        _outbox = app.outbox
-        _ran = (app.status, app.log)
+        _outbox = app.outbox  # pyright: ignore[reportAttributeAccessIssue]
+        _ran = (app.status, app.log)  # pyright: ignore[reportAttributeAccessIssue]
         return app.run(check)
     except Exception:
         from gateway.led import PATTERNS
