@@ -1,17 +1,10 @@
-# The one clock: milliseconds that only grow, and UTC as soon as somebody trustworthy told it.
+# The one clock: milliseconds that only grow, and UTC as soon as somebody trustworthy told it; who
+# that is, gateway.judge says.
 import asyncio
 import time
 
+from gateway import drop
 from micropython import const
-
-# Better first. A source is believed over a better one only when that was not heard for a week:
-# a board's crystal loses less in a week than the meter's clock, which has no seconds, is off by.
-_ORDER = ("ntp", "meter", "server")
-_STALE_MS = const(604_800_000)
-# How far a source may say "earlier" without being right: NTP by its way through the net, the meter
-# because it tells whole minutes, the server because of whole seconds and an answer's way.
-_VAGUE_MS = (500, 60_000, 2_000)
-_SLEW_MS = const(90_000)  # a step back up to this is spread out
 
 # What a clock can say: 2025-01-01 to 2100-01-01.
 EARLIEST = 1735689600
@@ -32,13 +25,13 @@ class Clock:
         self.quality = None
         self.on_set = []
         self.jumps = 0
-        self._board = board
+        self.board = board
         self._last = self._ticks()
         self._ms = self._last
-        self._base = None  # UTC ms at _at
-        self._at = 0
-        self._slew = 0  # ms that UTC is still ahead by at _at; shrinks by half a ms each ms
-        self._set_ms = 0  # when a source of this quality was last heard
+        self.base = None  # UTC ms at `at`
+        self.at = 0
+        self.slew = 0  # ms that UTC is still ahead by at `at`; shrinks by half a ms each ms
+        self.set_ms = 0  # when a source of this quality was last heard
 
     # -- to be replaced on the PC, where there are no ticks
 
@@ -77,15 +70,16 @@ class Clock:
 
     def utc_at(self, ms):
         """UTC seconds when ms() was `ms`, or None while unknown."""
-        t = self._utc_ms(ms)
+        t = self.utc_ms(ms)
         return None if t is None else t // 1000
 
-    def _utc_ms(self, ms):
-        if self._base is None:
+    def utc_ms(self, ms):
+        """UTC milliseconds when ms() was `ms`, or None while unknown."""
+        if self.base is None:
             return None
-        past = ms - self._at
-        left = self._slew - (past // 2 if past > 0 else 0)
-        return self._base + past + (left if left > 0 else 0)
+        past = ms - self.at
+        left = self.slew - (past // 2 if past > 0 else 0)
+        return self.base + past + (left if left > 0 else 0)
 
     def set(self, utc, quality, at_ms=None):
         """It was `utc` when ms() was `at_ms` (default: now). -> True when that was believed.
@@ -93,29 +87,10 @@ class Clock:
         Forward the clock jumps. Back by up to 90 s it runs at half speed until it is right, so
         that readings keep their order and never share a second; further back it jumps, and counts.
         """
-        now = self.ms()
-        if not EARLIEST <= utc < LATEST:
-            return False
-        rank = _ORDER.index(quality)
-        if self.quality is not None and rank > _ORDER.index(self.quality):
-            if now - self._set_ms < _STALE_MS:
-                return False
-        told = utc * 1000 + (0 if at_ms is None else now - at_ms)
-        have = self._utc_ms(now)
-        self.quality = quality
-        self._set_ms = now
-        if have is not None and -_VAGUE_MS[rank] <= told - have <= _VAGUE_MS[0]:
-            return True
-        self._base = told
-        self._at = now
-        self._slew = 0
-        if have is not None and told < have:
-            if have - told <= _SLEW_MS:
-                self._slew = have - told
-            else:
-                self.jumps += 1
-        if self._board is not None:
-            self._board.set_rtc(told // 1000)
-        for hear in self.on_set:
-            hear()
-        return True
+        from gateway import judge
+
+        try:
+            return judge.believe(self, utc, quality, at_ms)
+        finally:
+            del judge
+            drop("judge")
