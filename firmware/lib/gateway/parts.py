@@ -15,7 +15,7 @@ from gateway.uplink import Uplink
 from micropython import const
 
 _CAPACITY = const(100)  # readings kept in RAM: most of an hour of polls at 30 s
-_LOG = const(1536)
+_LOG = const(1024)
 
 
 # Puts the parts into `app` and its tasks under supervision. See App for the arguments.

@@ -25,8 +25,8 @@ from micropython import const
 _SHARED = const(114)
 _HEADER = const(121)
 _LONGEST = const(1232)
-# Room for the longest raw datagram, or for 640 bytes in digits: three times a day's history, and no
-# answer is longer. The longest in digits would take twice the memory.
+# Room for the longest raw datagram, or for 640 bytes in digits: three times a day's history, and
+# no answer is longer. The longest in digits would take twice the memory.
 _SIZE = const(1408)
 
 _ASYNC = (b"EVENT ", b"ERXUDP ", b"EPANDESC")

@@ -117,7 +117,10 @@ class Demo:
             if not console.wait_state(FIRST_STATE_SECONDS):
                 raise OwnerError("the board's console is silent; it said:\n" + console.said())
             self._watch(board, console, server, [server, radio])
-            return self._tally(console, server)
+            tally = self._tally(console, server)
+            if tally.lost:
+                typer.echo("the board said last:\n" + console.said(), err=True)
+            return tally
 
     def _watch(
         self, board: VirtualBoard, console: Console, server: Server, parts: list[Part]
@@ -170,7 +173,7 @@ def register(app: typer.Typer) -> None:
         kind: Annotated[str, typer.Option(help="The radio module.")] = "bp35a1",
         seed: Annotated[int, typer.Option(help="Another household.")] = 1,
         solar: Annotated[int, typer.Option(min=0, help="Watts at peak on the roof.")] = 4000,
-        heap: Annotated[str, typer.Option(help="The board's memory for Python.")] = "100K",
+        heap: Annotated[str, typer.Option(help="The board's memory for Python.")] = "112K",
     ) -> None:
         """Meter, radio module, virtual board and server at work, until Ctrl-C."""
         if not (BUILT / "main.py").exists():
