@@ -128,6 +128,9 @@ class Board:
         self.pin_resets = 0
         self.on_pin: Callable[[], None] | None = None
 
+    def uart_baud(self, baud: int) -> None:
+        self.baud = baud
+
     def led(self, pattern: Any) -> None:
         self.patterns.append(pattern)
 

@@ -36,6 +36,7 @@ def assemble(app, board, outbox, clock, post, reader, write):
     clock.on_set = [app.fix]
     app.air = air = asyncio.Lock()
     app.network = network = Network(board, settings, clock, status, log)
+    board.uart_baud(settings["radio.baud"])
     app.driver = _driver(app)
     app.supervisor = sup = Supervisor(board, clock, log, status)
     app.session = Session(app)

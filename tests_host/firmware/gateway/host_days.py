@@ -64,6 +64,14 @@ def test_a_day_of_readings_arrives_whole_and_exact(kind: str) -> None:
     House(kind=kind, solar=4000).run(story)
 
 
+def test_the_line_has_the_speed_that_was_set() -> None:
+    async def story(h: House) -> None:
+        await asyncio.sleep(1)
+        assert h.board.baud == 57600
+
+    House({"radio.baud": 57600}).run(story)
+
+
 def test_restart_joins_with_the_remembered_pan() -> None:
     house = House()
 
