@@ -317,7 +317,12 @@ def test_what_follows_ctrl_c_is_for_the_prompt(terminal: Terminal) -> None:
         terminal.until("sent 0")
         terminal.send(before + b"\x03")
         terminal.send(b"\r\x01")
-        assert "left b'\\r\\x01'" in terminal.until(">>> "), before
+        said = terminal.until(">>> ")
+        if "heap is locked" in said:
+            # No board does this: the bare unix port is interrupted even inside its collector, and
+            # cannot go on. The virtual board cures that; host_owner.py has this story there.
+            pytest.skip("Ctrl-C came in the midst of a collection of the bare unix port")
+        assert "left b'\\r\\x01'" in said, before
 
 
 def test_console_sleeps_until_a_key_comes(terminal: Terminal) -> None:
