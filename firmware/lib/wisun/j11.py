@@ -61,8 +61,7 @@ class J11(Port):
     # The module is as after power-up.
     def _forget(self):
         self._limited = self._spent = False
-        self._outcome = None
-        self._owed.clear()
+        self._outcome = self._owed = None
         self._link(None, False)
 
     # -- around a session -------------------------------------------------------------------------

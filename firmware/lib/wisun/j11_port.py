@@ -34,7 +34,8 @@ class Port(Link):
         self._result = None
         self._got = b""  # what follows the result
         self._head = b""  # what that must end with, unless it is short
-        self._owed = {}  # commands that were given up: until when a reply may come
+        self._owed = None  # the command that was given up whose reply may come, until then:
+        self._due = 0
         self._torn = False  # half a command may lie in the module
 
     async def run(self):
@@ -66,27 +67,28 @@ class Port(Link):
                 return
             self._got = bytes(data)
             self._reply(result)
-        elif self._owed.pop(code, None) is None:
-            self.counters["stray"] += 1
-        else:
+        elif code == self._owed:
+            self._owed = None
             self._answered.set()
+        else:
+            self.counters["stray"] += 1
 
     def _reply(self, result):
-        self._owed.pop(self._code, None)
+        self._owed = None
         self._result = result
         self._answered.set()
 
     # -- commands; the caller holds the lock ------------------------------------------------------
 
-    # What was given up is waited for, as long as a reply to it may come.
+    # What was given up is waited for, as long as a reply to it may come. A reset ends it.
     async def _clear(self, code):
-        while self._owed and code != 0x00D9:
-            left = max(self._owed.values()) - self._clock.ms()
+        if self._owed and code != 0x00D9:
             self._answered.clear()
             try:
-                await self._clock.wait_for(self._answered.wait(), max(left, 0))
+                left = max(self._due - self._clock.ms(), 0)
+                await self._clock.wait_for(self._answered.wait(), left)
             except asyncio.TimeoutError:
-                self._owed.clear()
+                self._owed = None
         if self._torn:
             await self._clock.sleep_ms(_TORN)
 
@@ -97,15 +99,14 @@ class Port(Link):
         while True:
             await self._clear(code)
             self._result = None
-            self._code = code
-            self._owed[code] = self._clock.ms() + ms
+            self._code = self._owed = code
+            self._due = self._clock.ms() + ms
             self._answered.clear()
             try:
                 await self._clock.wait_for(self._write(frame(code, data)), ms)
             except asyncio.TimeoutError:
                 # The reply may lie behind the head of a frame whose rest was lost.
                 self._parser.give_up()
-                self._owed.pop(code, None)
             finally:
                 self._code = None
             result = self._result

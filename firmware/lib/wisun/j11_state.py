@@ -79,7 +79,7 @@ class State:
             if self.channel is None or (goal and self.channel != goal[0]):
                 return 0x005F
         elif goal:
-            if self.peer is None and not self.stale:
+            if self.peer is None:
                 return 0x0011
             if self.stale or self.peer != goal[1:]:
                 return 0x0057 if level == 3 else 0x0058

@@ -93,11 +93,50 @@ def test_join_that_the_meter_does_not_answer():
     play(scene)
 
 
+# However long the way was, half of the time is for the authentication.
+def test_join_in_a_short_time():
+    async def scene(rig):
+        driver, module = rig.driver, rig.wire
+        await driver.configure(RBID, PASSWORD)
+        module.pana = None
+        start = rig.clock.ms()
+        await caught(JoinTimeout, driver.join(PAN, 1000))
+        assert rig.clock.ms() - start == 600 + 500 + module.boot_ms
+
+    play(scene)
+
+
+# It says where it stands, and a moment later stands elsewhere.
+def test_join_while_the_module_moves():
+    async def scene(rig):
+        driver, module = rig.driver, rig.wire
+        for level, lines in ((3, [0x5F, 0x01, 0x11, 0x05]), (2, [0x5F, 0x01, 0x11, 0x05, 0x56])):
+            await driver.configure(RBID, PASSWORD)
+            status = module._do_01
+
+            def moving(data, status=status, level=level):
+                module.level = 1
+                status(data)
+                module.go_on()
+                module.level = level
+                module._do_01 = status
+
+            driver._state.channel = None
+            module._do_01 = moving
+            rig.clear()
+            await driver.join(PAN)
+            assert module.lines == [0x01] + lines
+            assert driver.joined
+            await driver.reset()
+
+    play(scene)
+
+
 def test_join_on_a_channel_of_another_module():
     async def scene(rig):
         await rig.driver.configure(RBID, PASSWORD)
         rig.clear()
-        for channel in (0x20, 0x22, 0x3A, 0x3C, 0x3D, 0):
+        for channel in (0x1F, 0x20, 0x22, 0x3A, 0x3C, 0x3D, 0):
             await caught(JoinTimeout, rig.driver.join(Pan(channel, PAN_ID, MAC, None, None)))
         assert rig.wire.lines == []
 
@@ -391,6 +430,38 @@ def test_a_session_that_is_gone_unheard():
     play(scene)
 
 
+# One that cannot be read is told of; three in a row would be the end.
+def test_what_cannot_be_received():
+    async def scene(rig):
+        await joined(rig)
+        driver, module = rig.driver, rig.wire
+        await rig.say(UNDECIPHERED[0] * 2)
+        assert rig.events == [("receive-failed", 1)] * 2
+        assert driver.joined
+        await rig.say(module.datagram(GET) + UNDECIPHERED[0])
+        assert driver.joined
+        await rig.say(UNDECIPHERED[0] * 2)
+        assert rig.events[-1] == ("lost", None)
+        assert not driver.joined
+
+    play(scene)
+
+
+# Whoever probes joins again, which takes no time when the session is there.
+def test_probe_in_a_session():
+    async def scene(rig):
+        await joined(rig)
+        driver, module = rig.driver, rig.wire
+        await driver.probe()
+        assert not driver.joined
+        await driver.configure(RBID, PASSWORD)
+        await driver.join(PAN)
+        assert driver.joined
+        assert module.lines == [0x6B, 0x01, 0x01]
+
+    play(scene)
+
+
 # The renewal of a session is silent when it works, so that nothing is to be done.
 def test_a_silent_renewal():
     async def scene(rig):
@@ -434,6 +505,13 @@ def test_limiter_closes_the_gate():
         rig.clear()
         assert await driver.send(GET) == 0
         assert rig.events == [("sent", 0)]
+        # What the meter did not acknowledge went on air all the same.
+        module.send_result = 2
+        await driver.send(GET)
+        await driver.open_gate(61000)
+        module.send_result = 5
+        await driver.send(GET)
+        assert rig.events[-2:] == [("unlimited", None), ("sent", 1)]
 
     play(scene)
 

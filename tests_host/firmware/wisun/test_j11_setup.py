@@ -280,8 +280,11 @@ def test_a_scan_on_a_bad_line():
         start = rig.clock.ms()
         assert await driver.scan(4) == [PAN]
         assert rig.clock.ms() - start < 14 * 260 + 1000
-        module.replies[0x51] = (50, found)
-        assert (await caught(Timeout, driver.scan(4))).command == "0051"
+        for said in ((50, found), None):
+            module.replies[0x51] = said
+            assert (await caught(Timeout, driver.scan(4))).command == "0051"
+        module.replies[0x51] = (50, nothing)
+        assert await driver.scan(4) == []
 
     play(scene)
 

@@ -224,6 +224,24 @@ def test_after_the_end():
     assert told.next() == PANA[0]
 
 
+# Where the module stands is asked for when a reply was lost; nothing is taken over from before.
+def test_from_where_the_module_says_that_it_is():
+    told = joined()
+    told.state.stale = True
+    told.hear(0x2001, b"\x01\x03\x01\x01")
+    assert told.next() == START[0]
+    told.hear(STARTED)
+    assert told.next() == OPEN[0]
+    told = joined()
+    told.state.stale = True
+    for case in (ENDED, STOPPED, CREDENTIALS_OK):
+        told.hear(case)
+    told.hear(0x2001, b"\x01\x03\x02\x01")
+    assert told.state.step() == 0x11
+    told.hear(0x2011, CONNECTION)
+    assert told.next() == OPEN[0]
+
+
 # The meter of these credentials may have another address than was remembered.
 def test_another_meter_answers():
     told = Told(1)
@@ -278,9 +296,17 @@ def test_receive_failed():
     assert told.hear(UNDECIPHERED) == [failed, ("lost", None)]
     assert told.next() == END[0]
     assert told.hear(UNDECIPHERED) == [failed]
-    told = Told(2)
-    for _ in range(4):
+    # New keys, a new count.
+    told = joined()
+    for _ in range(2):
         assert told.hear(UNDECIPHERED) == [failed]
+        assert told.hear(UNDECIPHERED) == [failed]
+        told.hear(AUTHENTICATED)
+    # Without a session, nothing is to be lost.
+    for told in (Told(2), joined()):
+        told.state.level = 2
+        for _ in range(4):
+            assert told.hear(UNDECIPHERED) == [failed]
 
 
 def test_reboot():

@@ -271,6 +271,38 @@ def test_a_write_that_is_cut_short():
             assert await driver.send(b"next") == 0
             assert rig.clock.ms() - start <= 9300 + 1200
             assert module.payloads.pop() == b"next"
+        # A reset would be lost in it as well.
+        module.stalled = True
+        await cancel(rig, driver.send(GET), 100)
+        module.stalled = False
+        start = rig.clock.ms()
+        await driver.reset()
+        assert rig.clock.ms() - start == 1200 + 800
+        assert driver.counters["garbled"] == 0
+
+    play(scene)
+
+
+# Nothing is waited for any more.
+def test_a_reset_ends_what_was_given_up():
+    async def scene(rig):
+        driver, module = rig.driver, rig.wire
+        await driver.configure(RBID, PASSWORD)
+        await cancel(rig, driver.scan(8), 2000)
+        start = rig.clock.ms()
+        await driver.reset()
+        assert rig.clock.ms() - start == 800
+        await driver.probe()
+        assert rig.clock.ms() - start == 800
+        # The same when the module does it by itself.
+        await driver.configure(RBID, PASSWORD)
+        await cancel(rig, driver.scan(8), 2000)
+        module.boot_ms = 0
+        module.restart()
+        await rig.clock.sleep_ms(10)
+        start = rig.clock.ms()
+        await driver.probe()
+        assert rig.clock.ms() == start
 
     play(scene)
 
@@ -408,6 +440,12 @@ def test_an_authentication_that_cannot_begin():
         module.replies[0x56] = module.frame(0x2056, b"\x04")
         assert (await caught(Refused, driver.join(PAN))).code == "04"
         assert driver.gate is None
+        # None has begun, so none is to be ended.
+        module.replies.clear()
+        rig.clear()
+        await driver.join(PAN)
+        assert module.lines == [0x01, 0x56]
+        await driver.leave()
         # What cannot be had is not asked for without end.
         for result in (b"\x34", b"\x3d"):
             module.replies[0x56] = module.frame(0x2056, result)
