@@ -30,7 +30,8 @@ class J11(Port):
     # -- told by the state ------------------------------------------------------------------------
 
     def on_datagram(self, payload, mac, secured, rssi):
-        self._answer = True
+        if secured:
+            self._answer = True
         self._tell_datagram(payload, mac, secured, rssi)
 
     def on_rssi(self, rssi):
@@ -38,7 +39,7 @@ class J11(Port):
 
     def on_pan(self, channel, mac, pan_id, rssi):
         self._channel = channel
-        if mac:
+        if mac and len(self._found) < 16:
             self._found.append((channel, mac, pan_id, rssi))
             self._tell("beacon", None)
 

@@ -12,6 +12,7 @@ from .link import Link
 _LIMIT = const(3000)  # ms: the specification's 2 s, and 1 s to spare
 _GAP = const(250)  # ms, in which the longest frame has come twice
 _TORN = const(1200)  # ms; the module forgets half a frame after 1 s
+_UNREAD = const(20)  # ms
 _TRIES = const(3)
 
 _MS = {0x00D9: 5000, 0x0053: 3600}
@@ -105,7 +106,9 @@ class Port(Link):
             try:
                 await self._clock.wait_for(self._write(frame(code, data)), ms)
             except asyncio.TimeoutError:
-                # The reply may lie behind the head of a frame whose rest was lost.
+                # The reply may lie unread, when something has held up the whole host; or behind
+                # the head of a frame whose rest was lost.
+                await self._clock.sleep_ms(_UNREAD)
                 self._parser.give_up()
             finally:
                 self._code = None

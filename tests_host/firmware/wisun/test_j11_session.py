@@ -286,8 +286,10 @@ def test_send_whose_reply_is_lost():
         module.replies[0x08] = (300, module.datagram(GET))
         assert await driver.send(GET) == 2
         assert rig.datagrams[0][0] == GET
-        module.replies[0x08] = None
-        await caught(Timeout, driver.send(GET))
+        # Somebody else's says nothing of it.
+        for said in (None, (300, module.datagram(GET, secured=1))):
+            module.replies[0x08] = said
+            await caught(Timeout, driver.send(GET))
         assert rig.events == [("sent", 2)]
         assert driver.joined
 

@@ -280,7 +280,7 @@ def test_a_scan_on_a_bad_line():
         start = rig.clock.ms()
         assert await driver.scan(4) == [PAN]
         assert rig.clock.ms() - start < 14 * 260 + 1000
-        for said in ((50, found), None):
+        for said in (None, (50, found)):
             module.replies[0x51] = said
             assert (await caught(Timeout, driver.scan(4))).command == "0051"
         module.replies[0x51] = (50, nothing)
