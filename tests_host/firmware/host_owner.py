@@ -237,6 +237,44 @@ def test_a_program_gets_through_at_any_moment(start: Make) -> None:
         line.soft_reset()
 
 
+# As an app leaves whose tasks take their time to end: the console still lives, but is closed.
+SLOW_TO_LEAVE = """
+import asyncio, sys, gateway
+from gateway.app import App
+async def slowly():
+    await asyncio.sleep_ms(200)
+def leave():
+    app = App(gateway.board())
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(loop.create_task(app.serve()))
+    except KeyboardInterrupt:
+        app.console.close()
+    loop.run_until_complete(slowly())
+    asyncio.new_event_loop()
+    while sys.stdin.buffer.read(1) != b"\\x01":
+        pass
+    print("Ctrl-A was left")
+"""
+
+
+def test_what_follows_ctrl_c_is_for_the_prompt(start: Make) -> None:
+    line = start()
+    configure(line)
+    # While the console is busy with a word, writes JSON, or waits for the rest of a word. mpremote
+    # sends Ctrl-A right behind Ctrl-C: the console that is ending must leave it for the prompt.
+    for before in ("\r", "json on\r", "check rad"):
+        line.raw()
+        line.run(SLOW_TO_LEAVE)
+        line.friendly()
+        line.send("leave()\r")
+        line.until("joining")
+        line.send(before + "\x03")
+        line.send("\r\x01")
+        line.until("Ctrl-A was left\r\n>>> ")
+        line.soft_reset()
+
+
 def test_nervous_owners_get_the_prompt_too(start: Make) -> None:
     line = start()
     configure(line)

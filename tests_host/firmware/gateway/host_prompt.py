@@ -72,21 +72,6 @@ async def go(app):
     console = asyncio.create_task(app.console.run(lambda ms: None))
     await app.ended.wait()
     console.cancel()
-# As the app leaves: tasks end in their own time, while a program already asks for the raw REPL.
-def leave():
-    import sys
-    app = App()
-    loop = asyncio.new_event_loop()
-    try:
-        loop.run_until_complete(loop.create_task(go(app)))
-    except KeyboardInterrupt:
-        app.console.close()
-    async def slowly():
-        for _ in range(20):
-            await asyncio.sleep_ms(10)
-    loop.run_until_complete(slowly())
-    asyncio.new_event_loop()
-    print("left", sys.stdin.buffer.read(2))
 def console():
     try:
         asyncio.run(go(App()))
@@ -309,20 +294,6 @@ def test_console_is_left_by_ctrl_c_also_in_mid_word(terminal: Terminal) -> None:
     terminal.until("console ended")
     terminal.until(">>> ")
     assert terminal.say("1 + 1") == "2"
-
-
-def test_what_follows_ctrl_c_is_for_the_prompt(terminal: Terminal) -> None:
-    for before in (b"\r", b"json on\r", b"check rad"):
-        terminal.send(b"leave()\r")
-        terminal.until("sent 0")
-        terminal.send(before + b"\x03")
-        terminal.send(b"\r\x01")
-        said = terminal.until(">>> ")
-        if "heap is locked" in said:
-            # No board does this: the bare unix port is interrupted even inside its collector, and
-            # cannot go on. The virtual board cures that; host_owner.py has this story there.
-            pytest.skip("Ctrl-C came in the midst of a collection of the bare unix port")
-        assert "left b'\\r\\x01'" in said, before
 
 
 def test_console_sleeps_until_a_key_comes(terminal: Terminal) -> None:
