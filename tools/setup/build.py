@@ -60,6 +60,7 @@ LAZY: dict[str, str] = {
     "gateway/twins": "loaded when flash is read or written, then dropped",
     "gateway/upload": "loaded for one upload, then dropped",
     "gateway/view": "loaded for one word at the console or the prompt",
+    "gateway/waiting": "loaded to find the holes in the half-hours, then dropped",
     "gateway/words": "loaded for one word at the console",
     "wisun/j11": "instead of the SKSTACK driver; a board loads one",
     "wisun/j11_frame": "see wisun/j11",

@@ -14,7 +14,8 @@ KIND = const(4)
 FLAG = const(5)
 QUALITY = const(6)
 NOTHING = const(255)  # as kind: this row is no more; as quality: t counts from the boot
-_T = const(8)
+T = const(8)
+HALF_HOUR = const(1)  # as kind
 _ENERGY = const(20)
 # What stands for None in power, currents and energies: the least that fits, or less than nothing.
 NONE = (-0x8000_0000, -0x8000, -0x8000, -1, -1)
@@ -27,6 +28,8 @@ class Outbox:
 
     `store` keeps the stream and how far its numbers are given away, so that none is used twice.
     `rejects`: the last [(seq, why)] that the server rejected. `count(name, n)` hears of drops.
+    `on_delivered(t)`, when set, hears of each half-hour that the server acknowledged; which are
+    still to be sent, gateway.waiting tells.
     """
 
     # `buf` is a ring: the oldest row has index `first`; from it to the newest there are `span`
@@ -36,7 +39,7 @@ class Outbox:
         self.store = store
         self.capacity = capacity
         self.rejects = []
-        self.count = None
+        self.count = self.on_delivered = None
         self.stream = store.get("stream")
         # A damaged memory may have forgotten the last numbers given away: begin another stream.
         if self.stream is None or store.damage:
@@ -103,8 +106,8 @@ class Outbox:
         for at in self.rows():
             if self.buf[at + QUALITY] == NOTHING:
                 self.buf[at + QUALITY] = quality
-                t = struct.unpack_from("<I", self.buf, at + _T)[0]
-                struct.pack_into("<I", self.buf, at + _T, t + boot_utc)
+                t = struct.unpack_from("<I", self.buf, at + T)[0]
+                struct.pack_into("<I", self.buf, at + T, t + boot_utc)
 
     def snapshot(self):
         """For the status."""

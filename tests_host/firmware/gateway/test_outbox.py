@@ -4,6 +4,7 @@ import sys
 
 from fakeboard import FakeNvs
 from fakeclock import FakeClock
+from gateway import waiting
 from gateway.batch import Batch
 from gateway.outbox import Outbox
 from gateway.reading import KINDS, QUALITIES, Reading
@@ -92,6 +93,41 @@ def test_batches_are_the_oldest_first():
     assert [row[0] for row in rows(box, 4)] == [5, 6, 7, 8]
     assert len(box) == 6 and box.snapshot() == {"queue": 6}
     assert outbox().batch(5).count == 0
+
+
+def test_batches_of_the_newest():
+    box = outbox()
+    for i in range(10):
+        box.append(instant(T + i, quality="ntp" if i != 8 else None))
+    assert [row[0] for row in rows(box, 4)] == [1, 2, 3, 4]
+    box.sent = Batch(box, 4, newest=True)
+    assert box.sent.count == 4
+    text = b"".join(box.sent.rows())
+    assert len(text) == box.sent.length
+    assert [row[0] for row in json.loads(b"[" + text + b"]")] == [6, 7, 8, 10]
+    assert box.acknowledge([(1, 10)]) == 4
+    assert [row[0] for row in rows(box)] == [1, 2, 3, 4, 5]
+    assert Batch(box, 100, newest=True).count == 5
+
+
+def test_half_hours_that_wait_and_those_that_were_delivered():
+    box = outbox()
+    told = []
+    box.on_delivered = told.append
+    for t in (T, T + 1800, T + 3600 * 24, T + 17, T - 1800, T + 1800 * 64):
+        box.append(half_hour(t, 5))
+    box.append(instant(T + 3600))
+    bits = bytearray(8)
+    waiting.mark(box, T, bits)
+    assert bits == bytes([3, 0, 0, 0, 0, 0, 1, 0])
+    box.batch(10)
+    box.reject([(2, "no")])
+    assert told == []
+    box.acknowledge([(1, 1), (3, 9)])
+    assert told == [T, T + 3600 * 24, T + 17, T - 1800, T + 1800 * 64]
+    bits = bytearray(8)
+    waiting.mark(box, T, bits)
+    assert bits == bytes(8)
 
 
 def test_only_what_was_sent_can_be_acknowledged():
