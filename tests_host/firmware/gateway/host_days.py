@@ -413,16 +413,16 @@ def test_no_network_is_said_and_readings_wait() -> None:
 def test_console_answers_while_the_gateway_runs() -> None:
     async def story(h: House) -> None:
         await h.polling()
-        h.keys.feed_data(b"check radio\r")
+        h.keys.stream.feed_data(b"check radio\r")
         await h.until(lambda: any('"check": "radio"' in text for text in h.written))
         text = next(t for t in h.written if '"check": "radio"' in t)
         result = json.loads(text[text.index("{") :])
         assert result["ok"] and result["joined"]
-        h.keys.feed_data(b"check server\r")
+        h.keys.stream.feed_data(b"check server\r")
         await h.until(lambda: any('"check": "server"' in text for text in h.written))
-        h.keys.feed_data(b"json on\r")
+        h.keys.stream.feed_data(b"json on\r")
         await h.until(lambda: sum(t.startswith('{"word"') for t in h.written) >= 3, 1)
-        h.keys.feed_data(b"json off\r")
+        h.keys.stream.feed_data(b"json off\r")
         polls = h.count["poll.ok"]
         await h.polling()
         assert h.count["poll.ok"] > polls

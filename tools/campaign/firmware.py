@@ -1,0 +1,126 @@
+"""The board's own code on CPython, imported as often as the board does, which is each minute.
+
+The gateway imports what it needs for a moment and drops it. A board reads a file of bytecode then;
+CPython would look through the path, compile, and search a heap a thousand times as large for
+garbage. Here the code is compiled once for each process, and CPython collects when it wants to.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import random
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec, PathFinder
+from types import CodeType, ModuleType
+from typing import Any
+
+PACKAGES = ("boards", "echonet", "gateway", "wisun")
+
+Overlay = Callable[[Any], None]  # changes a module just after each of its imports
+
+
+class _Code:
+    """A loader that keeps what was compiled."""
+
+    def __init__(self, code: CodeType, file: str, overlay: Overlay | None) -> None:
+        self._code = code
+        self._file = file
+        self._overlay = overlay
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__file__ = self._file
+        exec(self._code, module.__dict__)
+        if self._overlay is not None:
+            self._overlay(module)
+
+
+class _Finder:
+    # By the module's name: its code, its file, and where its own modules lie.
+    kept: dict[str, tuple[CodeType, str, list[str] | None]] = {}
+
+    def __init__(self, overlays: dict[str, Overlay]) -> None:
+        self._overlays = overlays
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        known = self.kept.get(name)
+        if known is None:
+            if name.partition(".")[0] not in PACKAGES:
+                return None
+            spec = PathFinder.find_spec(name, path, target)
+            if spec is None or spec.origin is None or not hasattr(spec.loader, "get_code"):
+                return None
+            loader: Any = spec.loader
+            known = loader.get_code(name), spec.origin, spec.submodule_search_locations
+            self.kept[name] = known
+        code, file, folders = known
+        loader: Any = _Code(code, file, self._overlays.get(name))
+        found = ModuleSpec(name, loader, is_package=folders is not None)
+        if folders is not None:
+            found.submodule_search_locations = list(folders)
+        return found
+
+
+def module(name: str) -> Any:
+    """A module of the firmware, which carries no annotations."""
+    return importlib.import_module(name)
+
+
+@contextmanager
+def quick(overlays: dict[str, Overlay] | None = None) -> Generator[None]:
+    """Within: what the board drops and loads again costs little, and `overlays` are laid on it."""
+    finder: Any = _Finder(overlays or {})
+    collect = gc.collect
+    sys.meta_path.insert(0, finder)
+    gc.collect = _leave_it
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.collect = collect
+        sys.meta_path.remove(finder)
+
+
+def _leave_it(generation: int = 2) -> int:
+    return 0
+
+
+def _ours() -> dict[str, ModuleType]:
+    return {n: m for n, m in list(sys.modules.items()) if n.partition(".")[0] in PACKAGES}
+
+
+def forget() -> None:
+    """No module of the firmware is loaded any more, as after a start of the board."""
+    for name in _ours():
+        del sys.modules[name]
+
+
+@contextmanager
+def fresh(seed: str) -> Generator[None]:
+    """Within: a board that has just been switched on, with chance that follows from `seed`.
+
+    What was loaded before is there again afterwards.
+    """
+    rng = random.Random(seed)
+    before = _ours()
+    state = random.getstate()
+    urandom = os.urandom
+    forget()
+    random.seed(seed)
+    os.urandom = rng.randbytes
+    try:
+        yield
+    finally:
+        os.urandom = urandom
+        random.setstate(state)
+        forget()
+        sys.modules.update(before)

@@ -1,0 +1,317 @@
+"""A whole house in virtual time, on CPython: the gateway's own code, a simulated module and meter,
+and a server that says what it is told to. Nothing here sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from campaign import firmware
+from meterlab import vtime
+from meterlab.control import Control
+from meterlab.link import MemoryLink
+from meterlab.scheduler import LoopScheduler
+from meterlab.world import Plan, World
+
+RBID = "00112233445566778899AABBCCDDEEFF"
+PASSWORD = "0123456789AB"
+TOKEN = "token-of-the-test-house"
+WIFI_KEY = "wifi key of the test house"
+SECRETS = (RBID, PASSWORD, WIFI_KEY, TOKEN)
+START = 1_794_000_000  # 2026-11-07 05:20 UTC
+INSTALLED = 20_600
+SETTINGS = {
+    "broute.id": RBID,
+    "broute.password": PASSWORD,
+    "wifi.ssid": "house",
+    "wifi.key": WIFI_KEY,
+    "server.url": "http://192.0.2.1:8080",
+    "server.token": TOKEN,
+    "time.ntp": "192.0.2.2",
+}
+
+
+def loop_clock(board: Any) -> Any:
+    """The gateway's clock on the running loop's time."""
+
+    class LoopClock(firmware.module("gateway.clock").Clock):
+        def _ticks(self) -> int:
+            try:
+                return int(asyncio.get_running_loop().time() * 1000) + 1
+            except RuntimeError:
+                return 1  # made before the loop runs
+
+        def _since(self, earlier: int, now: int) -> int:
+            return now - earlier
+
+        async def sleep_ms(self, n: int) -> None:
+            await asyncio.sleep(n / 1000)
+
+        # Half the cost of asyncio.wait_for, which makes a task of what is waited for.
+        async def wait_for(self, awaitable: Awaitable[Any], ms: int) -> Any:
+            async with asyncio.timeout(ms / 1000):
+                return await awaitable
+
+    return LoopClock(board)
+
+
+class Nvs:
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+
+    def get(self, name: str) -> bytes | None:
+        return self.blobs.get(name)
+
+    def set(self, name: str, blob: bytes) -> None:
+        self.blobs[name] = bytes(blob)
+
+    def erase(self, name: str) -> None:
+        self.blobs.pop(name, None)
+
+    def commit(self) -> None:
+        pass
+
+
+class Net:
+    """A link that is up at once. `alive` False: no connection."""
+
+    kind = "wifi"
+
+    def __init__(self) -> None:
+        self.alive = True
+        self.reason = "no-wifi"
+
+    def up(self, hostname: str, country: str) -> None:
+        pass
+
+    def join(self, ssid: str, key: str) -> None:
+        pass
+
+    def dhcp(self) -> None:
+        pass
+
+    def static(self, *address: str) -> None:
+        pass
+
+    def connected(self) -> bool:
+        return self.alive
+
+    def address(self) -> tuple[str, str, str, str]:
+        return ("192.0.2.9", "255.255.255.0", "192.0.2.254", "192.0.2.254")
+
+    def rssi(self) -> int | None:
+        return -50
+
+    def why(self) -> str:
+        return self.reason
+
+    def kick(self) -> None:
+        pass
+
+    def down(self) -> None:
+        pass
+
+
+class Board:
+    name = "house"
+    root = "/"
+
+    def __init__(self) -> None:
+        self.nvs = Nvs()
+        self.net = Net()
+        self.uart: Any = None
+        self.patterns: list[Any] = []
+        self.watchdog: list[int] = []
+        self.fed_at: list[float] = []
+        self.pin_resets = 0
+        self.on_pin: Callable[[], None] | None = None
+
+    def uart_baud(self, baud: int) -> None:
+        self.baud = baud
+
+    def led(self, pattern: Any) -> None:
+        self.patterns.append(pattern)
+
+    def wdt(self, ms: int) -> None:
+        self.watchdog.append(ms)
+
+    def feed(self) -> None:
+        self.fed_at.append(asyncio.get_running_loop().time())
+
+    def unique_id(self) -> bytes:
+        return b"\x24\x0a\xc4\x00\x00\x01"
+
+    def reset_cause(self) -> str:
+        return "power-on"
+
+    def set_rtc(self, utc: int) -> None:
+        pass
+
+    async def radio_reset(self) -> bool:
+        self.pin_resets += 1
+        if self.on_pin:
+            self.on_pin()
+        return self.on_pin is not None
+
+
+class Server:
+    """Stands behind `post`. `reply` may be set to anything that a server should not do."""
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self.now = now
+        self.reply: Callable[[dict[str, Any]], tuple[int, dict[str, str], bytes]] | None = None
+        self.raises: Exception | None = None
+        self.posts: list[dict[str, Any]] = []
+        self.rows: dict[int, list[Any]] = {}  # by sequence number
+        self.statuses: list[dict[str, Any]] = []
+
+    async def post(
+        self, url: str, headers: dict[str, str], body: Any, length: int, deadline_ms: int
+    ) -> tuple[int, dict[str, str], bytes]:
+        text = b"".join(body)
+        assert len(text) == length
+        assert headers["Authorization"] == "Bearer " + TOKEN
+        await asyncio.sleep(0.05)
+        if self.raises is not None:
+            raise self.raises
+        message = json.loads(text)
+        self.received(text, message)
+        if self.reply is not None:
+            return self.reply(message)
+        return 200, {}, self.accept(message)
+
+    def received(self, text: bytes, message: dict[str, Any]) -> None:
+        self.posts.append(message)
+        self.statuses.append(message["status"])
+
+    def accept(self, message: dict[str, Any]) -> bytes:
+        ack: list[list[int]] = []
+        for row in message["readings"]:
+            assert row[0] not in self.rows or self.rows[row[0]] == row
+            self.rows[row[0]] = row
+            ack.append([row[0], row[0]])
+        reply = {"v": 1, "time": self.now(), "ack": ack, "rejected": [], "want": []}
+        return json.dumps({**reply, "interval": None}).encode()
+
+    def kind(self, name: str) -> list[list[Any]]:
+        return [row for row in self.rows.values() if row[1] == name]
+
+
+class Keys:
+    """What a person types at the console."""
+
+    def __init__(self) -> None:
+        self.stream = asyncio.StreamReader()
+
+    async def readinto(self, buf: bytearray) -> int:
+        data = await self.stream.read(len(buf))
+        buf[: len(data)] = data
+        return len(data)
+
+
+class House:
+    """`run` plays a story while the gateway lives; afterwards everything has ended properly.
+
+    `settings`: changes to SETTINGS, None takes one away. Other choices go to meterlab's Plan.
+    `paced`: the module's line takes its time.
+    """
+
+    app: Any
+    world: World
+    wire: MemoryLink
+    control: Control
+    server: Server
+    scheduler: LoopScheduler
+
+    def __init__(
+        self, settings: dict[str, Any] | None = None, *, paced: bool = False, **choices: Any
+    ) -> None:
+        self.choices = choices
+        self.paced = paced
+        self.board = Board()
+        firmware.module("gateway.settings").Settings(self.board.nvs).load(
+            {k: v for k, v in {**SETTINGS, **(settings or {})}.items() if v is not None}
+        )
+        self.written: list[str] = []
+        self.ntp_alive = True
+        self._main: asyncio.Task[Any] | None = None
+
+    def overlays(self) -> dict[str, firmware.Overlay]:
+        """What is laid on the firmware's modules: virtual time has no sockets to ask the time."""
+        return {"gateway.ntp": self._no_sockets}
+
+    def run(self, story: Callable[[Any], Awaitable[Any]], hours: float = 24) -> Any:
+        with firmware.quick(self.overlays()):
+            return vtime.run(self._play(story), limit_s=hours * 3600)
+
+    async def _play(self, story: Callable[[Any], Awaitable[Any]]) -> Any:
+        self.build()
+        self.switch_on()
+        try:
+            return await story(self)
+        finally:
+            await self.switch_off()
+            await self.app.leave()
+            self.world.stop()
+
+    def build(self) -> None:
+        """The meter, the module and its line, the server."""
+        loop = asyncio.get_running_loop()
+        self.scheduler = scheduler = LoopScheduler(loop, utc_ms=START * 1000)
+        plan: dict[str, Any] = {"rbid": RBID, "password": PASSWORD, "installed": INSTALLED}
+        self.world = World(scheduler, Plan(**{**plan, **self.choices}))
+        self.wire = MemoryLink(
+            scheduler, self.world.module, paced=self.paced, seed=self.world.plan.seed
+        )
+        self.control = Control(self.world, self.wire.line)
+        self.board.uart = self.wire.uart
+        self.server = Server(lambda: scheduler.utc_ms() // 1000)
+        self.world.start()
+        # Loaded before the overlays were there.
+        drop = firmware.module("gateway").drop
+        drop("ntp")
+
+    def switch_on(self) -> None:
+        """The board starts."""
+        self.keys = Keys()
+        self.app = app = firmware.module("gateway.app").App(
+            self.board,
+            clock=loop_clock(self.board),
+            post=self.server.post,
+            reader=self.keys,
+            write=self.written.append,
+        )
+        self._main = main = asyncio.create_task(app.serve())
+        app.stop = main.cancel
+
+    async def switch_off(self) -> None:
+        """The board's program ends where it is."""
+        if self._main is not None:
+            self._main.cancel()
+            await asyncio.gather(self._main, return_exceptions=True)
+
+    def _no_sockets(self, ntp: Any) -> None:
+        async def query(host: str, clock: Any, *limits: int) -> tuple[int, int]:
+            await asyncio.sleep(0.03)
+            if not (self.ntp_alive and self.board.net.alive):
+                raise ntp.NtpError(f"{host}: no answer in 3000 ms")
+            ms = self.scheduler.utc_ms()
+            return ms // 1000, clock.ms() - ms % 1000
+
+        ntp.query = query
+
+    # -- what a story needs
+
+    @property
+    def status(self) -> Any:
+        return self.app.status
+
+    @property
+    def count(self) -> dict[str, int]:
+        return self.app.status.counters
+
+    def do(self, order: str) -> None:
+        """Something happens to the simulated world; see meterlab.control."""
+        self.control.apply(order)
