@@ -71,7 +71,7 @@ async def _poll(kind: str, paced: bool, solar: int) -> Cost:
         await asyncio.sleep(seconds)
     asked = [(0xE7, b""), (0xE8, b"")]
     request = frames.build(1, frames.CONTROLLER, frames.METER, frames.GET, asked)
-    side = "0 " if world.module.product.dual else ""
+    side = "0 " if world.sk.product.dual else ""
     head = f"SKSENDTO 1 {meter} 0E1A 1 {side}{len(request):04X} ".encode()
     world.household.day(day_of(scheduler.utc_ms() // 1000))  # its past is a cost of the start
     timers, begun = loop.timers, time.process_time()

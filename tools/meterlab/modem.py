@@ -1,7 +1,7 @@
 """The radio half of a Wi-SUN module, whatever language its UART speaks.
 
 Scanning, neighbour discovery, UDP, the airtime limit, and through `pac` the PANA session.
-A personality (SKSTACK text now, J11 frames beside it) drives it and hears of everything through a
+A personality (SKSTACK text or J11 frames) drives it and hears of everything through a
 `Listener`. Addresses are 8-byte MACs; IPv6 text is the personality's business.
 """
 
@@ -30,7 +30,10 @@ class Traits:
     `cache`: neighbours remembered. `forgetful`: the neighbour entry made while joining is gone
     afterwards, so the first datagram is preceded by a solicitation. `limit_ms`: transmit time
     allowed in any hour. `refused_ms`, `nobody_ms`: how long it takes to call an authentication
-    failed when the meter does not want it, and when there is no meter.
+    failed when the meter does not want it, and when there is no meter. `silent_ms`, `stuck_ms`:
+    and when the initiation is never answered, or the handshake began and stopped; `renew_...`:
+    the same while a session is renewed. `dogged`: no meter, and one in other hands, is taken for
+    one that may yet answer. `gate`: nothing can be sent while a session is renewed.
     """
 
     cache: int = 8
@@ -38,6 +41,12 @@ class Traits:
     limit_ms: int = 360_000
     refused_ms: tuple[int, int] = (10_000, 40_000)
     nobody_ms: tuple[int, int] = (10_000, 40_000)
+    silent_ms: tuple[int, int] = (492_000, 492_000)
+    stuck_ms: int = 311_500
+    renew_silent_ms: tuple[int, int] = (492_000, 492_000)
+    renew_stuck_ms: int = 311_500
+    dogged: bool = False
+    gate: bool = True
 
 
 class Listener(Protocol):
@@ -200,7 +209,7 @@ class Modem:
     ) -> None:
         """Send a datagram. `secure` 0 plain, 1 only encrypted, 2 if possible. `done` gets SENT,
         FAILED or SOLICITING; after the last, on_sent tells the true result."""
-        if self.pac.closed:
+        if self.pac.closed and (self.traits.gate or self.pac.session is None):
             self.counters["sent in closed gate"] += 1
             self.later(self._report_ms(None), done, FAILED)
             return

@@ -18,9 +18,6 @@ from meterlab.pana import Session
 if TYPE_CHECKING:
     from meterlab.modem import Modem
 
-SILENT_MS = 492_000  # the initiation was never answered
-STUCK_MS = 311_500  # the handshake began and stopped
-
 _NOBODY = bytes(8)
 
 
@@ -36,13 +33,16 @@ class What(IntEnum):
 
 
 class Pac:
-    """`peer`: the meter's MAC. `session`: the keys, or None. `closed`: hold your transmissions."""
+    """`peer`: the meter's MAC. `session`: the keys, or None. `closed`: hold your transmissions.
+    `why`: what the last failure was due to: nobody, lost, credentials, other, stale, cleaning."""
 
     def __init__(self, modem: Modem) -> None:
         self.modem = modem
         self.peer = _NOBODY
         self.session: Session | None = None
         self.closed = False
+        self.why = ""
+        self._limits_ms = 0, 0  # without any answer, and with some
         self._attempt = 0  # number of the authentication under way; what belongs to others is void
         self._begun_ms = 0
         self._next: Session | None = None
@@ -72,13 +72,23 @@ class Pac:
         self.modem.later(self._report_ms(), self._leaving, session)
         return True
 
+    def give_up(self) -> None:
+        """Forget session and authentication; nobody is told."""
+        self._stop()
+        self.session = None
+
     # -- authentication
 
     def _begin(self, *, renewing: bool) -> None:
         self._attempt += 1
         self.closed = True
         self._begun_ms = self.modem.scheduler.now_ms()
+        self.why = ""
         self._next = None
+        traits = self.modem.traits
+        silent = traits.renew_silent_ms if renewing else traits.silent_ms
+        stuck = traits.renew_stuck_ms if renewing else traits.stuck_ms
+        self._limits_ms = self._between(silent), stuck
         attempt = self._attempt
         known = self.peer in self.modem.neighbours
         node = self._node()
@@ -98,6 +108,10 @@ class Pac:
             sent = modem.transmit(40)
             modem.listener.on_sent(self.peer, result if sent else 1)
             self._fail_soon("nobody", modem.traits.nobody_ms)
+
+    def _between(self, limits: tuple[int, int]) -> int:
+        low, high = limits
+        return low if low == high else self.modem.rng.randrange(low, high)
 
     def _solicit(self, attempt: int, tries: int) -> None:
         if attempt != self._attempt or self._given_up(tried=False):
@@ -196,15 +210,20 @@ class Pac:
     def _given_up(self, *, tried: bool) -> bool:
         """After minutes without success the authentication ends."""
         waited = self.modem.scheduler.now_ms() - self._begun_ms
-        if waited < (STUCK_MS if tried else SILENT_MS):
+        if waited < self._limits_ms[tried]:
             return False
+        self.why = "lost"
         self.modem.counters["join failed: lost"] += 1
         self._fail(self._attempt)
         return True
 
     def _fail_soon(self, why: str, after_ms: tuple[int, int]) -> None:
+        self.why = why
         self.modem.counters["join failed: " + why] += 1
-        end = self._begun_ms + self.modem.rng.randrange(*after_ms)
+        if self.modem.traits.dogged and why in ("nobody", "other"):
+            end = self._begun_ms + self._limits_ms[0]
+        else:
+            end = self._begun_ms + self._between(after_ms)
         wait = max(end - self.modem.scheduler.now_ms(), 0)
         self.modem.later(wait, self._fail, self._attempt)
 

@@ -10,13 +10,17 @@ from meterlab.household import INSTALLED, Household
 from meterlab.meter import Manners, Meter
 from meterlab.metering import Equipment
 from meterlab.modem import Traits
+from meterlab.modules import j11_products
+from meterlab.modules.base import Module, Quirks
+from meterlab.modules.j11 import J11
+from meterlab.modules.j11_products import J11_KINDS
 from meterlab.modules.sk_flash import Flash
 from meterlab.modules.sk_products import PRODUCTS
-from meterlab.modules.skstack import Quirks, SkStack
+from meterlab.modules.skstack import SkStack
 from meterlab.pana import Conduct, Paa
 from meterlab.scheduler import Scheduler
 
-KINDS = tuple(PRODUCTS)
+KINDS = (*PRODUCTS, *J11_KINDS)
 
 
 @dataclass(slots=True)
@@ -45,12 +49,8 @@ class World:
     """`module` hangs on the host's UART; `node` is the meter it hears."""
 
     def __init__(self, scheduler: Scheduler, plan: Plan) -> None:
-        product = PRODUCTS.get(plan.kind)
-        if product is None:
+        if plan.kind not in KINDS:
             raise ValueError(f"no module called {plan.kind}; there are {', '.join(KINDS)}")
-        if plan.echo is not None:
-            product = replace(product, echo=plan.echo)
-        hex_data = product.hex_data if plan.hex_data is None else plan.hex_data
         rng = Random(f"world {plan.seed}")
         self.scheduler = scheduler
         self.plan = plan
@@ -75,20 +75,56 @@ class World:
             seed=plan.seed,
         )
         self.air.add_node(self.node)
-        self.module = SkStack(
-            scheduler,
-            self.air,
-            product,
-            mac=product.mac + rng.randbytes(8 - len(product.mac)),
-            flash=Flash(hex_data=hex_data),
-            traits=plan.traits,
-            quirks=plan.quirks,
-            seed=plan.seed,
-        )
+        self.module = _module(scheduler, self.air, plan, rng)
         self.air.place(self.module.modem, self.node, plan.link)
+
+    @property
+    def sk(self) -> SkStack:
+        """The module, which speaks SKSTACK text. TypeError when it does not."""
+        if not isinstance(self.module, SkStack):
+            raise TypeError(f"{self.plan.kind} does not speak SKSTACK")
+        return self.module
+
+    @property
+    def j11(self) -> J11:
+        """The module, which speaks J11 frames. TypeError when it does not."""
+        if not isinstance(self.module, J11):
+            raise TypeError(f"{self.plan.kind} does not speak J11")
+        return self.module
 
     def start(self) -> None:
         self.meter.start()
 
     def stop(self) -> None:
         self.meter.stop()
+
+
+def _module(scheduler: Scheduler, air: Air, plan: Plan, rng: Random) -> Module:
+    """The module a plan asks for, made as it left the works."""
+    framed = j11_products.product(plan.kind)
+    if framed is not None:
+        if plan.echo is not None or plan.hex_data is not None:
+            raise ValueError(f"{plan.kind} speaks J11: neither echo nor data format to choose")
+        return J11(
+            scheduler,
+            air,
+            framed,
+            mac=framed.mac + rng.randbytes(8 - len(framed.mac)),
+            traits=plan.traits,
+            quirks=plan.quirks,
+            seed=plan.seed,
+        )
+    product = PRODUCTS[plan.kind]
+    if plan.echo is not None:
+        product = replace(product, echo=plan.echo)
+    hex_data = product.hex_data if plan.hex_data is None else plan.hex_data
+    return SkStack(
+        scheduler,
+        air,
+        product,
+        mac=product.mac + rng.randbytes(8 - len(product.mac)),
+        flash=Flash(hex_data=hex_data),
+        traits=plan.traits,
+        quirks=plan.quirks,
+        seed=plan.seed,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from meterlab import vtime
 from meterlab.faults import Line
 from meterlab.link import MemoryLink, MemoryUart
+from meterlab.modules.j11_products import J11_KINDS
 from meterlab.modules.sk_text import address
 from meterlab.scheduler import LoopScheduler
 from meterlab.world import Plan, World
@@ -38,7 +40,7 @@ class Host:
         self.uart = uart
         self.line = line
         self.world = world
-        self.dual = world.module.product.dual
+        self.dual = world.sk.product.dual
         self.raw = bytearray()
         self.items: list[Item] = []
         self.seen = 0  # items consumed by `until`
@@ -60,8 +62,8 @@ class Host:
 
     def _take(self) -> bool:
         rest = self._rest
-        hexed = self.world.module.flash.hex_data
-        module = self.world.module
+        hexed = self.world.sk.flash.hex_data
+        module = self.world.sk
         count = 10 if module.product.dual else 9
         if module.product.dual and module.registers[0xA2]:
             count += 1
@@ -192,7 +194,141 @@ class Host:
                 return payload
 
 
-Story = Callable[[Host], Awaitable[Any]]
+class J11Host:
+    """Reads the frames of a J11 module: `frames` has (time, code, data)."""
+
+    IDENTITY = (RBID + PASSWORD).encode()
+
+    def __init__(self, uart: MemoryUart, world: World, line: Line) -> None:
+        self.uart = uart
+        self.line = line
+        self.world = world
+        self.raw = bytearray()
+        self.frames: list[tuple[float, int, bytes]] = []
+        self.seen = 0
+        self._arrived = asyncio.Event()
+        self._rest = bytearray()
+        self._tid = 0
+
+    now = staticmethod(Host.now)
+
+    async def read(self) -> None:
+        buf = bytearray(256)
+        while True:
+            n = await self.uart.readinto(buf)
+            self.raw += buf[:n]
+            self._rest += buf[:n]
+            while self._take():
+                pass
+            self._arrived.set()
+
+    def _take(self) -> bool:
+        rest = self._rest
+        if len(rest) < 12:
+            return False
+        assert rest.startswith(bytes.fromhex("D0F9EE5D")), rest.hex()
+        code, length, head_sum, data_sum = struct.unpack_from(">HHHH", rest, 4)
+        assert sum(rest[:8]) == head_sum
+        if len(rest) < 8 + length:
+            return False
+        data = bytes(rest[12 : 8 + length])
+        assert sum(data) & 0xFFFF == data_sum
+        del rest[: 8 + length]
+        self.frames.append((self.now(), code, data))
+        return True
+
+    async def until(self, *codes: int, seconds: float = 60.0) -> tuple[int, bytes]:
+        """The next frame, from where the last call ended, with one of these codes."""
+
+        async def search() -> tuple[int, bytes]:
+            while True:
+                while self.seen < len(self.frames):
+                    _, code, data = self.frames[self.seen]
+                    self.seen += 1
+                    if code in codes:
+                        return code, data
+                self._arrived.clear()
+                await self._arrived.wait()
+
+        return await asyncio.wait_for(search(), seconds)
+
+    async def quiet(self, *codes: int, seconds: float) -> None:
+        """None of these comes for so long."""
+        try:
+            got = await self.until(*codes, seconds=seconds)
+        except TimeoutError:
+            return
+        raise AssertionError(f"unexpected {got[0]:04X} {got[1].hex()}")
+
+    def codes(self, since: int = 0) -> list[int]:
+        return [code for _, code, _ in self.frames[since:]]
+
+    async def write(self, data: bytes) -> None:
+        await self.uart.write(data)
+
+    @staticmethod
+    def request(code: int, data: bytes = b"") -> bytes:
+        head = struct.pack(">4sHH", bytes.fromhex("D0EA83FC"), code, 4 + len(data))
+        return head + struct.pack(">HH", sum(head), sum(data) & 0xFFFF) + data
+
+    async def ask(self, code: int, data: bytes = b"", *, seconds: float = 5.0) -> bytes:
+        """The data of the reply, its result byte first."""
+        self.seen = len(self.frames)
+        await self.write(self.request(code, data))
+        return (await self.until(code | 0x2000, 0x2FFF, 0xFFFF, seconds=seconds))[1]
+
+    async def ok(self, code: int, data: bytes = b"", *, seconds: float = 5.0) -> bytes:
+        """What follows the result 01."""
+        reply = await self.ask(code, data, seconds=seconds)
+        assert reply[0] == 1, (hex(code), reply.hex())
+        return reply[1:]
+
+    # -- the road to the meter
+
+    @property
+    def channel(self) -> int:
+        return 4 + (self.world.node.channel - 0x21) // 2
+
+    @property
+    def meter(self) -> bytes:
+        mac = self.world.node.mac
+        return bytes.fromhex("FE80000000000000") + bytes([mac[0] ^ 2]) + mac[1:]
+
+    async def prepare(self, identity: bytes = IDENTITY) -> None:
+        """Set up, with the credentials, on the meter's channel."""
+        await self.ok(0x005F, bytes([5, 0, self.channel, 0]))
+        await self.ok(0x0054, identity)
+
+    async def started(self, identity: bytes = IDENTITY) -> None:
+        """On the meter's network, with the port open."""
+        await self.prepare(identity)
+        await self.ok(0x0053)
+        await self.ok(0x0005, b"\x0e\x1a")
+
+    async def joined(self) -> None:
+        """Authenticated, and the instance list has come."""
+        await self.started()
+        await self.ok(0x0056)
+        assert (await self.until(0x6028))[1][0] == 1
+        await self.until(0x6018, seconds=10)
+
+    def datagram(self, payload: bytes, target: bytes | None = None) -> bytes:
+        head = struct.pack(">HHH", 0x0E1A, 0x0E1A, len(payload))
+        return (target or self.meter) + head + payload
+
+    async def get(self, *epcs: int, seconds: float = 30.0) -> bytes:
+        """Ask for properties; -> the answering frame, notifications passed over."""
+        self._tid += 1
+        request = bytes.fromhex(f"1081{self._tid:04X}05FF0102880162") + bytes([len(epcs)])
+        request += b"".join(bytes([epc, 0]) for epc in epcs)
+        assert (await self.ok(0x0008, self.datagram(request)))[0] == 0
+        while True:
+            payload = (await self.until(0x6018, seconds=seconds))[1][27:]
+            if payload[2:4] == request[2:4] and payload[10] in (0x72, 0x52):
+                return payload
+
+
+Story = Callable[[Any], Awaitable[Any]]
 
 
 class Lab:
@@ -223,7 +359,8 @@ class Lab:
             scheduler = LoopScheduler(asyncio.get_running_loop(), utc_ms=start * 1000)
             world = World(scheduler, plan)
             link = MemoryLink(scheduler, world.module, paced=paced, rxbuf=rxbuf, seed=plan.seed)
-            host = Host(link.uart, world, link.line)
+            talk = J11Host if plan.kind in J11_KINDS else Host
+            host = talk(link.uart, world, link.line)
             world.start()
             reader = asyncio.create_task(host.read())
             told = asyncio.ensure_future(story(host))

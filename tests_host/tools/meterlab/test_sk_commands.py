@@ -150,7 +150,7 @@ def test_wopt_survives_reset_and_counts_as_a_flash_write(lab):
     async def story(host):
         await host.ok("WOPT 01")
         await host.ok("SKRESET")
-        return await host.command("ROPT"), host.world.module.flash.writes
+        return await host.command("ROPT"), host.world.sk.flash.writes
 
     assert lab.run(story) == (["OK 01"], 1)
 

@@ -65,7 +65,7 @@ def test_a_short_payload_swallows_the_next_command_until_filled_up(lab):
         await host.write(host.sendto(PAYLOAD)[:-8])
         await host.write(b"SKVER\r\n")
         await host.quiet("OK", "EVER", "FAIL", seconds=600)
-        assert host.world.module.input.waiting == 1
+        assert host.world.sk.input.waiting == 1
         await host.write(b"\r\n")
         await host.until("OK", seconds=1)
         return await host.command("SKVER")

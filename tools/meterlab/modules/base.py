@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from meterlab.modem import Modem
 from meterlab.scheduler import Scheduler
@@ -15,6 +16,21 @@ def _nowhere(_: bytes) -> None:
     pass
 
 
+@dataclass(slots=True)
+class Quirks:
+    """Oddities of single specimens; may be changed while they run.
+
+    `prompt`: replies without the few ms a real module takes. `ok_first`: SKSTACK's OK before
+    EVENT 21. `uncalibrated`: J11 answers 0C to its set-up. `stubborn`: J11 stays "authenticated"
+    when it could not renew its session.
+    """
+
+    prompt: bool = False
+    ok_first: bool = False
+    uncalibrated: bool = False
+    stubborn: bool = False
+
+
 class Module(ABC):
     """Bytes in by `feed`, bytes out by `output`; power, pins and faults beside them.
 
@@ -23,8 +39,9 @@ class Module(ABC):
 
     modem: Modem
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, quirks: Quirks | None = None) -> None:
         self.scheduler = scheduler
+        self.quirks = quirks or Quirks()
         self.output: Callable[[bytes], None] = _nowhere
         self.deaf = False
         self._spell = 0  # number of the deafness; a later one outlives an earlier one's end
@@ -41,6 +58,10 @@ class Module(ABC):
     def baud(self) -> int:
         return 115_200
 
+    @property
+    def boot_ms(self) -> int:
+        return BOOT_MS
+
     def emit(self, data: bytes) -> None:
         if not self.deaf:
             self.output(data)
@@ -48,7 +69,7 @@ class Module(ABC):
     def power_cycle(self) -> None:
         """Power or the reset pin goes away and comes back."""
         self._restart()
-        self._deafen(BOOT_MS)
+        self._deafen(self.boot_ms)
 
     def hang(self, duration_ms: int | None) -> None:
         """Stop doing anything, for a while or (None) until the power is cycled."""

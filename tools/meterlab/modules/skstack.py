@@ -9,14 +9,13 @@ Behaviour follows captured sessions; where a manual and a capture disagree, the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 
 from meterlab.air import Air, Datagram
 from meterlab.modem import FAILED, SENT, SOLICITING, Modem, Traits
 from meterlab.modules import sk_more, sk_scan, sk_text
 from meterlab.modules import sk_registers as reg
-from meterlab.modules.base import Module
+from meterlab.modules.base import Module, Quirks
 from meterlab.modules.sk_flash import Flash
 from meterlab.modules.sk_input import Header, SkInput
 from meterlab.modules.sk_products import Product
@@ -27,14 +26,6 @@ from meterlab.scheduler import Scheduler
 
 _BAUD = (115_200, 2_400, 4_800, 9_600, 19_200, 38_400, 57_600)
 _QUIET_MS = 100  # after which the rest of a broken SKSENDTO is not awaited any more
-
-
-@dataclass(slots=True)
-class Quirks:
-    """`prompt`: replies without the few ms a real module takes. `ok_first`: OK before EVENT 21."""
-
-    prompt: bool = False
-    ok_first: bool = False
 
 
 class SkStack(Module):
@@ -50,10 +41,9 @@ class SkStack(Module):
         quirks: Quirks | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(scheduler)
+        super().__init__(scheduler, quirks)
         self.product = product
         self.flash = flash or Flash(hex_data=product.hex_data)
-        self.quirks = quirks or Quirks()
         self.side = " 0" if product.dual else ""
         self.modem = Modem(
             scheduler, air, mac, self, traits=traits or Traits(cache=product.cache), seed=seed
