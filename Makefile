@@ -41,7 +41,7 @@ lint: setup ## Check style, types and the project's own rules
 	@$(BIN)/python tools/setup/rules.py
 
 build: setup ## Compile the board's files to build/board and compare their size with the budget
-	@$(BIN)/python tools/setup/build.py
+	@PYTHONPATH=tools $(BIN)/python -m setup.build
 
 bench: setup ## Measure speed and memory (what BENCHMARKS.md holds)
 	@PYTHONPATH=tools $(BIN)/python -m bench

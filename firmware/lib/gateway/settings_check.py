@@ -29,7 +29,7 @@ def value(key, given):
         if isinstance(check, str):
             if not isinstance(given, str):
                 raise _Wrong("give it as text, in quotes")
-            return globals()["_" + check](given.strip())
+            return _CHECKS[check](given.strip())
         if isinstance(check[0], int):
             return _number(given, check)
         return _word(given, check)
@@ -220,3 +220,18 @@ def _nearest(key):
         if same > most:
             best, most = r[0], same
     return best
+
+
+_CHECKS = {
+    "route_id": _route_id,
+    "route_password": _route_password,
+    "ssid": _ssid,
+    "wifi_key": _wifi_key,
+    "country": _country,
+    "token": _token,
+    "hostname": _hostname,
+    "host": _host,
+    "url": _url,
+    "address": _address,
+    "mask": _mask,
+}
