@@ -200,8 +200,9 @@ def _bound(scope: _Scope) -> set[str]:
 class _Arguments(ast.NodeVisitor):
     """Collects where positional arguments stand: {(line, column): (old, new)}."""
 
-    def __init__(self, keywords: set[str]) -> None:
+    def __init__(self, keywords: set[str], letters: list[str]) -> None:
         self.keywords = keywords
+        self.letters = letters
         self.found: dict[tuple[int, int], tuple[str, str]] = {}
         self.scopes: list[dict[str, str]] = []
 
@@ -211,7 +212,7 @@ class _Arguments(ast.NodeVisitor):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             for place, argument in enumerate(node.args.posonlyargs + node.args.args):
                 if argument.arg != "self" and argument.arg not in self.keywords:
-                    scope[argument.arg] = ascii_uppercase[place]
+                    scope[argument.arg] = self.letters[place]
             outside += [*node.args.defaults, *filter(None, node.args.kw_defaults)]
             outside += getattr(node, "decorator_list", [])
         for part in outside:
@@ -263,22 +264,31 @@ class _Arguments(ast.NodeVisitor):
             self.visit(node.annotation)
 
 
+def _letters(files: Mapping[str, _File]) -> list[str]:
+    """What positional arguments can be called: no variable of the program is called so."""
+    taken = {
+        node.id
+        for file in files.values()
+        for node in ast.walk(file.tree)
+        if isinstance(node, ast.Name)
+    }
+    return [letter for letter in ascii_uppercase if letter not in taken]
+
+
 def _keywords(files: Mapping[str, _File]) -> set[str]:
-    """Names that some call uses as a keyword, or that are taken: those of arguments that stay."""
+    """Names of arguments that stay: some call uses them as a keyword, or they are global."""
     names: set[str] = set()
     for file in files.values():
         for node in ast.walk(file.tree):
             if isinstance(node, ast.keyword) and node.arg:
                 names.add(node.arg)
-            elif isinstance(node, ast.Name) and node.id in ascii_uppercase:
-                raise NameTrouble(f"{file.module}: line {node.lineno}: {node.id} is no name")
             elif isinstance(node, ast.Global | ast.Nonlocal):
                 names.update(node.names)
     return names
 
 
-def _rewrite(file: _File, private: Mapping[str, str], keywords: set[str]) -> str:
-    arguments = _Arguments(keywords)
+def _rewrite(file: _File, private: Mapping[str, str], arguments: _Arguments) -> str:
+    arguments.found = {}
     arguments.visit(file.tree)
     lines = file.text.splitlines(keepends=True)
     edits: list[tuple[int, int, str, str]] = []
@@ -317,5 +327,5 @@ def shorten(
     """
     files = {module: _scan(module, text) for module, text in modules.items()}
     private = _private(files, keep)
-    keywords = _keywords(files) | keep
-    return {module: _rewrite(file, private, keywords) for module, file in files.items()}, private
+    arguments = _Arguments(_keywords(files) | keep, _letters(files))
+    return {module: _rewrite(file, private, arguments) for module, file in files.items()}, private
