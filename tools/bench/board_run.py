@@ -18,10 +18,10 @@ from types import TracebackType
 
 from bench import radio
 from meterlab.board import AccessPoint, VirtualBoard
+from meterlab.datagrams import TimeServer
 from meterlab.demo.owner import configure
 from meterlab.demo.parts import Part, Server
 from meterlab.runtimes import Runtime
-from meterlab.sntp import TimeServer
 from setup import build
 
 HERE = Path(__file__).resolve().parent

@@ -32,13 +32,17 @@ async def _network(app):
     ip, mask, gateway, dns = net.address()
     problem = None
     ntp = None
+    host = app.settings["time.ntp"]
+    from gateway import names
     from gateway import ntp as sntp
 
     try:
-        ntp, _ = await sntp.query(app.settings["time.ntp"], app.clock)
+        address = await names.resolve(net, host, app.clock)
+        ntp, _ = await sntp.query(address, app.clock)
     except (sntp.NtpError, OSError, TimeoutError) as e:
-        problem = "no time from %s: %s" % (app.settings["time.ntp"], e)
+        problem = "no time from %s: %s" % (host, e)
     finally:
+        del names
         del sntp
         drop("ntp", "names")
     return _result(

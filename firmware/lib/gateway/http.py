@@ -6,12 +6,11 @@
 # redirects, and, in place of its module `socket`, a guard: every wait ends at the deadline, lines
 # and headers are bounded, and the socket is closed whatever happens.
 #
-# It blocks: for the deadline plus a second at the longest, and up to 14 s for a name's look-up.
+# It blocks: for the deadline plus a second at the longest.
 # Loaded for one upload, and dropped.
 import socket
 import sys
 
-from gateway import names
 from gateway.uplink import HttpError
 from micropython import const
 
@@ -132,10 +131,12 @@ class _Guard:
 
 
 class Client:
-    """`post` is the face of the uplink's HTTP client; another may stand in its place."""
+    """`post` is the face of an HTTP client; gateway.https has the same. `address`: of the
+    host in the URL, dotted."""
 
-    def __init__(self, clock):
+    def __init__(self, clock, address):
         self.clock = clock
+        self.address = address
 
     async def post(self, url, headers, body, length, deadline_ms):
         """POST to url, http://host[:port]/path.
@@ -148,14 +149,9 @@ class Client:
         import requests
 
         clock = self.clock
-        now = clock.ms()
-        end = now + deadline_ms
+        end = clock.ms() + deadline_ms
         _, _, place, path = url.split("/", 3)
-        host, _, port = place.partition(":")
-        try:
-            address = names.resolve(host, now)
-        except OSError:
-            raise HttpError("dns", host)
+        port = place.partition(":")[2]
         headers["Host"] = place
         headers["Content-Length"] = str(length)
         guard = _Guard(clock, end, body, length)
@@ -164,7 +160,7 @@ class Client:
         try:
             reply = requests.request(
                 "POST",
-                "http://%s:%s/%s" % (address, port or 80, path),
+                "http://%s:%s/%s" % (self.address, port or 80, path),
                 data=guard.chunks(),
                 headers=headers,
                 parse_headers=guard.header,  # pyright: ignore[reportArgumentType]
@@ -176,12 +172,11 @@ class Client:
         except HttpError:
             raise
         except OSError as e:
-            names.forget(host)
             if clock.ms() >= end:
                 raise HttpError("timeout", "no answer in %d s" % (deadline_ms // 1000))
             if guard.begun:
                 raise HttpError("closed", "hung up (%s)" % e)
-            raise HttpError("refused", "nobody answers at %s (%s)" % (address, e))
+            raise HttpError("refused", "nobody answers at %s (%s)" % (self.address, e))
         except (ValueError, IndexError) as e:
             raise HttpError("reply", "not HTTP as it should be: " + str(e)[:60])
         finally:

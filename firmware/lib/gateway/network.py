@@ -84,9 +84,9 @@ class Network:
         """Nothing answered: the other side's fault, or a link that only looks alive."""
         self._troubled = True
 
-    def dns_failed(self, host):
+    def dns_failed(self, why):
         """A name could not be looked up."""
-        self.status.problem("network", "no-dns", "%s: no such name, or no name server" % host)
+        self.status.problem("network", "no-dns", why)
 
     def snapshot(self):
         """For the status."""

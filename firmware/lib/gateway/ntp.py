@@ -5,8 +5,9 @@ import struct
 from errno import EAGAIN
 from os import urandom
 
-from gateway import names
+from gateway import drop
 from gateway.clock import EARLIEST, LATEST
+from gateway.network import known
 from micropython import const
 
 _PORT = const(123)
@@ -22,14 +23,20 @@ async def run(keeper):
     """Ask the server of `keeper`, a TimeKeeper. -> True when its clock believed what was told."""
     clock = keeper.clock
     host = keeper.settings["time.ntp"]
+    from gateway import names
+
     try:
-        utc, at = await query(names.resolve(host, clock.ms()), clock)
-    except OSError:
+        address = await names.resolve(keeper.network.net, host, clock)
+        del names
+        drop("names")
+        utc, at = await query(address, clock)
+    except OSError as e:
         # Not yet the network's word: the server may be reached all the same, by its address.
-        keeper.log.warn("time: %s: no such name, or no name server", host)
+        keeper.log.warn("time: %s", e)
         return False
     except NtpError as e:
-        names.forget(host)
+        if host in known:
+            known[host] = (known[host][0], 0)  # another of its servers may do better
         keeper.log.warn("time: %s", e)
         return False
     before = clock.utc_at(at)
@@ -42,15 +49,11 @@ async def run(keeper):
 
 
 async def query(host, clock, timeout_ms=3000, port=_PORT):
-    """Ask host (name or address) -> (UTC seconds, ms): it was that when clock.ms() was ms.
+    """Ask host, an address -> (UTC seconds, ms): it was that when clock.ms() was ms.
 
-    NtpError: no answer in time, or one that a client must not believe. A name's look-up may block.
+    NtpError: no answer in time, or one that a client must not believe.
     """
-    try:
-        address = names.resolve(host, clock.ms())
-        where = socket.getaddrinfo(address, port, socket.AF_INET, socket.SOCK_DGRAM)[0][-1]
-    except OSError:
-        raise NtpError("%s: no such name, or no name server" % host)
+    where = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_DGRAM)[0][-1]
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)

@@ -3,18 +3,34 @@
 import json
 
 from gateway import drop
-from gateway.batch import Batch
+from gateway.network import known
 from gateway.uplink import HttpError
 from micropython import const
 
-_DEADLINE_MS = const(20_000)  # with a name's look-up still far below the watchdog's 120 s
+_DEADLINE_MS = const(20_000)  # far below the watchdog's 120 s
 
 
 async def run(up):
     """Upload one batch of `up`, an Uplink. -> None, or what is wrong, in words."""
     settings = up.settings
     clock = up.clock
+    end = clock.ms() + _DEADLINE_MS
+    url = settings["server.url"] + "/api/v1/readings"
+    host = url.split("/", 3)[2].partition(":")[0]
+    address = None
+    if not up.post:
+        from gateway import names
+
+        try:
+            address = await names.resolve(up.network.net, host, clock)
+        except OSError as e:
+            address = HttpError("dns", str(e))
+        del names
+        drop("names")  # before more is loaded
+    from gateway.batch import Batch
+
     batch = Batch(up.outbox, up.limit)
+    del Batch
     from gateway import summary
 
     status = summary.snapshot(up.status)
@@ -22,31 +38,35 @@ async def run(up):
     drop("summary")
     began = clock.ms()
     try:
-        answer = await _post(up)(
-            settings["server.url"] + "/api/v1/readings",
+        if isinstance(address, HttpError):
+            raise address
+        answer = await _post(up, address)(
+            url,
             {
                 "Authorization": "Bearer " + str(settings["server.token"]),
                 "Content-Type": "application/json",
             },
             _body(up, batch, status),
             sum([len(chunk) for chunk in _frame(up, status)]) + batch.length,
-            _DEADLINE_MS,
+            end - clock.ms(),
         )
     except HttpError as e:
         answer = e
+        if host in known:
+            known[host] = (known[host][0], 0)  # perhaps it is elsewhere now
     status = None
-    drop("http", "names")
+    drop("http")
     from gateway import reply
 
     return reply.judge(up, batch, began, answer)
 
 
-def _post(up):
+def _post(up, address):
     if up.post:
         return up.post
     from gateway.http import Client
 
-    return Client(up.clock).post
+    return Client(up.clock, address).post
 
 
 def _body(up, batch, status):

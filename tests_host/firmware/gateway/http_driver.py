@@ -48,7 +48,7 @@ def body():
 
 async def exchange(clock, case):
     base = "http://127.0.0.1:%s" % (NOBODY if case == "nobody" else PORT)
-    client = Client(clock)
+    client = Client(clock, "127.0.0.1")
     length = PIECES * len(PIECE)
     began = clock.ms()
     out = {"case": case}
@@ -77,7 +77,7 @@ async def clients():
         out = {"case": "length %d" % length}
         try:
             url = "http://127.0.0.1:%s/ok" % PORT
-            await Client(clock).post(url, {}, body(), length, DEADLINE)
+            await Client(clock, "127.0.0.1").post(url, {}, body(), length, DEADLINE)
         except RuntimeError as e:
             out["error"] = str(e)
         except HttpError as e:
@@ -105,7 +105,7 @@ async def uplinks():
     clock = HostClock()
     board = FakeBoard(clock)
     outbox = Outbox(clock, Store(board.nvs), 200)
-    client = Client(clock)
+    client = Client(clock, "127.0.0.1")
     number = 0
     for case in (
         "good html no-reply redirect-302 late short-body silent busy unauthorized nobody good"

@@ -262,7 +262,7 @@ def test_no_trouble_no_kick():
 def test_names_that_cannot_be_resolved():
     rig = Rig()
     rig.run(30)
-    rig.network.dns_failed("a.example")
+    rig.network.dns_failed("a.example: there is no such name")
     assert rig.status.code("network") == "no-dns" and "a.example" in rig.status.detail("network")
     rig.network.fine()
     assert rig.status.code("network") is None

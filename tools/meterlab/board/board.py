@@ -27,6 +27,7 @@ from meterlab.board.process import (
     standins,
 )
 from meterlab.board.serialline import PtyLine, SerialLine
+from meterlab.datagrams import NameServer
 from meterlab.runtimes import Runtime
 
 UNIQUE_ID = bytes.fromhex("240ac4000001")
@@ -83,6 +84,7 @@ class VirtualBoard:
         self._uarts = uarts
         self._temporary: str | None = None
         self._chip: Chip | None = None
+        self._names: NameServer | None = None
         self.standins_cost = 0
 
     # ---- life
@@ -112,6 +114,9 @@ class VirtualBoard:
             shutil.rmtree(self._temporary)
             raise
         self.image = image
+        self._names = names = NameServer(self.outside.lookup)
+        names.start()
+        self.outside.name_server = names.port
         nvs = Nvs(image.with_name(image.name + ".nvs"))
         launch = Launch(self.runtime, total, image)
         self._chip = chip = Chip(
@@ -145,6 +150,9 @@ class VirtualBoard:
         if self._chip is not None:
             self._chip.stop()
             self._chip = None
+        if self._names is not None:
+            self._names.close()
+            self._names = None
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
             self._temporary = None

@@ -4,6 +4,7 @@ other end.
 
 from __future__ import annotations
 
+import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ _I32 = struct.Struct("<i")
 LOOPBACK = "127.0.0.1"
 # Names that have only a forwarded port get an address of the block reserved for tests of devices.
 _MADE_UP = "198.18.0."
+_DNS = 53
 
 Address = tuple[str, int]
 
@@ -33,12 +35,13 @@ class Outside:
 
     `hosts`: name -> address. `forwards`: (name or address, port) -> (address, port) on this PC.
     Addresses 127.x.x.x and the board's gateway are this PC. All else is out of reach unless
-    `online`.
+    `online`. `name_server`: the port on this PC of what answers for every name server.
     """
 
     online: bool = False
     hosts: dict[str, str] = field(default_factory=dict[str, str])
     forwards: dict[Address, Address] = field(default_factory=dict[Address, Address])
+    name_server: int | None = None
 
     def address_of(self, name: str) -> str | None:
         """The address of a name that is known here."""
@@ -49,11 +52,23 @@ class Outside:
         names = sorted({host for host, _ in self.forwards if not host[:1].isdigit()})
         return f"{_MADE_UP}{names.index(name) + 1}" if name in names else None
 
+    def lookup(self, name: str) -> str | None:
+        """The address that a name server would tell."""
+        found = self.address_of(name)
+        if found is None and self.online:
+            try:
+                found = socket.gethostbyname(name)
+            except OSError:
+                return None
+        return found
+
     def real(self, ip: str, port: int, gateway: str) -> Address | None:
         """Where (ip, port) is on this PC; None when it is out of reach."""
         for (host, at), target in self.forwards.items():
             if at == port and (host == ip or self.address_of(host) == ip):
                 return target
+        if port == _DNS and self.name_server is not None:
+            return LOOPBACK, self.name_server
         if ip == gateway:
             return LOOPBACK, port
         return (ip, port) if self.online or ip.startswith("127.") else None

@@ -15,10 +15,10 @@ from typing import Annotated
 import typer
 
 from meterlab.board import AccessPoint, BoardError, FlashError, VirtualBoard
+from meterlab.datagrams import TimeServer
 from meterlab.demo.owner import Console, OwnerError, configure
 from meterlab.demo.parts import Part, PartError, Server
 from meterlab.demo.show import Show, lines
-from meterlab.sntp import TimeServer
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILT = ROOT / "build" / "board"

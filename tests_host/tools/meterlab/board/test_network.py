@@ -369,6 +369,26 @@ def test_udp_goes_where_it_is_forwarded(make_board, connect):
             raw.run("socket.getaddrinfo('unknown.test', 123)")
 
 
+# gateway.names itself, over the board's own sockets.
+def test_the_name_server_of_the_house_knows_its_names(make_board, connect):
+    board = make_board(hosts={"server.home": "192.168.4.77"})
+    raw = connect(board)
+    raw.raw()
+    raw.run(START + "w.active(True); w.connect('any', 'key'); wait(w.isconnected)")
+    question = r"b'\0\7\1\0\0\1\0\0\0\0\0\0\6server\4home\0\0\1\0\1'"
+    raw.run(
+        "import socket\nu = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(5)\n"
+        f"u.connect((w.ifconfig()[3], 53)); n = u.send({question}); a = u.recv(512)"
+    )
+    assert raw.eval("(a[:4], tuple(a[-4:]))") == (b"\0\7\x81\x80", (192, 168, 4, 77))
+    raw.run(f"n = u.send({question}.replace(b'server', b'nobody')); a = u.recv(512)")
+    assert raw.eval("(a[:4], len(a))") == (b"\0\7\x81\x83", 29)
+    board.wifi("dead")
+    raw.run("u.settimeout(0.2)")
+    with pytest.raises(AssertionError, match="ETIMEDOUT"):
+        raw.run(f"n = u.send({question}); a = u.recv(512)")
+
+
 def test_ntptime_sets_the_clock(make_board, connect):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
