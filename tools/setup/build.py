@@ -60,6 +60,7 @@ LAZY: dict[str, str] = {
     "gateway/settings_table": "loaded when settings are read, changed or checked, then dropped",
     "gateway/summary": "loaded for a line, an upload or a word at the console, then dropped",
     "gateway/thin": "loaded when the outbox is full, then dropped",
+    "gateway/tuner": "loaded until it is known which radio module there is, then dropped",
     "gateway/twins": "loaded when flash is read or written, then dropped",
     "gateway/upload": "loaded for one upload, then dropped",
     "gateway/view": "loaded for one word at the console or the prompt",
@@ -70,6 +71,7 @@ LAZY: dict[str, str] = {
     "wisun/j11_port": "see wisun/j11",
     "wisun/j11_setup": "loaded for what comes around a session, then dropped",
     "wisun/j11_state": "see wisun/j11",
+    "wisun/probe": "loaded until it is known which radio module there is, then dropped",
     "wisun/sk_setup": "loaded for what comes before a session, then dropped",
 }
 

@@ -44,6 +44,7 @@ class App:
 
     async def radio(self, beat):
         beat(None)  # the module may have nothing to say for hours
+        await self.tuned.wait()
         await self.driver.run()
 
     # Until cancelled.

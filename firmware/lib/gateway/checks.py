@@ -3,7 +3,9 @@
 from asyncio import TimeoutError
 
 from gateway import drop
-from wisun import RadioError
+from micropython import const
+
+_RADIO_S = const(100)
 
 
 async def run(app, what):
@@ -59,18 +61,17 @@ async def _server(app):
     return _result("server", problem, url=app.settings["server.url"])
 
 
+# What has no answer yet is waited for: a first join takes a scan and half a minute.
 async def _radio(app):
     status = app.status
-    driver = app.driver
-    problem = status.detail("config") or status.detail("radio") or status.detail("meter")
-    if not problem and not driver.joined:
-        if not app.session.ready:
-            try:
-                await driver.probe()
-            except (RadioError, TimeoutError) as e:
-                problem = "no radio module answers (%s): check wiring, pins, baud and power" % e
-        if not problem:
-            problem = "still joining, ask again in a minute"
-    return _result(
-        "radio", problem, module=status.module, joined=driver.joined, rssi=driver.rssi
-    )
+    joined = False
+    for _ in range(_RADIO_S):
+        driver = app.driver
+        joined = driver is not None and driver.joined
+        problem = status.detail("config") or status.detail("radio") or status.detail("meter")
+        if problem or joined:
+            break
+        await app.clock.sleep_ms(1000)
+    else:
+        problem = "still joining, ask again in a minute"
+    return _result("radio", problem, module=status.module, joined=joined, rssi=status.rssi)

@@ -2,6 +2,7 @@
 # way. Loaded for each attempt, and dropped.
 from asyncio import TimeoutError
 
+from gateway import drop
 from micropython import const
 from wisun import JoinRefused, JoinTimeout, RadioError
 
@@ -21,7 +22,7 @@ class Link:
 
     def __init__(self, app, memory):
         self.app = app
-        self.driver = app.driver
+        self.driver = app.driver  # None until the module is found
         self.log = app.log
         self.status = app.status
         self.memory = memory
@@ -39,10 +40,19 @@ class Link:
             return False
 
     async def _module(self):
-        info = await self.driver.probe()
+        s = self.app.settings
+        if self.driver is None:
+            from gateway.tuner import tune
+
+            try:
+                await tune(self.app)
+            finally:
+                del tune
+                drop("tuner")
+            self.driver = self.app.driver
+        info = await self.driver.probe(s["radio.module"])
         self.status.module = "%s %s %s" % (info.protocol, info.edition, info.firmware)
         self.log.info("radio: module speaks %s", self.status.module)
-        s = self.app.settings
         await self.driver.configure(s["broute.id"], s["broute.password"])
         self.memory.ready = True
 
@@ -53,9 +63,7 @@ class Link:
         if self.status.module:
             self.status.problem("radio", "module-silent", "the module stopped answering: %s" % e)
         else:
-            self.status.problem(
-                "radio", "no-module", "no radio module answers: check wiring, pins, baud and power"
-            )
+            self.status.problem("radio", "no-module", str(e))
         if await self.app.board.radio_reset():
             self.status.count("module.pin-reset")
 

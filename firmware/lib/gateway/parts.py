@@ -36,8 +36,8 @@ def assemble(app, board, outbox, clock, post, reader, write):
     clock.on_set = [app.fix]
     app.air = air = asyncio.Lock()
     app.network = network = Network(board, settings, clock, status, log)
-    board.uart_baud(settings["radio.baud"])
-    app.driver = _driver(app)
+    app.driver = None  # until it is known which module there is
+    app.tuned = asyncio.Event()
     app.supervisor = sup = Supervisor(board, clock, log, status)
     app.session = Session(app)
     app.uplink = Uplink(settings, clock, outbox, status, network, air, log, board, post)
@@ -54,10 +54,3 @@ def assemble(app, board, outbox, clock, post, reader, write):
         if damage:
             log.error("%s", damage)
             status.count("flash.damaged")
-
-
-# The driver for the module at hand; the other protocol's code is never loaded.
-def _driver(app):
-    from wisun.skstack import SkStack
-
-    return SkStack(app.board.uart, app.clock, app.log, app.datagram, app.event)

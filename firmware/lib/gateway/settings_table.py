@@ -7,8 +7,8 @@
 TABLE = (
     ("broute.id", None, "route_id", True),
     ("broute.password", None, "route_password", True),
-    ("radio.module", "auto", ("auto", "bp35a1", "bp35c2", "rl7023"), False),
-    ("radio.baud", 115200, (115200, 57600, 38400, 19200, 9600, 4800, 2400), False),
+    ("radio.module", "auto", ("auto", "bp35a1", "bp35c2", "rl7023", "j11"), False),
+    ("radio.baud", None, (115200, 57600, 38400, 19200, 9600, 4800, 2400), False),  # None: as found
     ("wifi.ssid", None, "ssid", False),
     ("wifi.key", None, "wifi_key", True),
     ("wifi.country", "JP", "country", False),

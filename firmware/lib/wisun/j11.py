@@ -78,7 +78,7 @@ class J11(Port):
             if sys.modules.pop("wisun.j11_setup", None):
                 delattr(sys.modules["wisun"], "j11_setup")
 
-    async def probe(self):
+    async def probe(self, kind: str = "auto"):
         """Find the module, and learn its version. A session that it has goes on."""
         return await self._setup("probe")
 

@@ -15,7 +15,7 @@ _END = const(15000)  # ms; EVENT 27 or 28 after SKTERM
 _FIELDS = ((b"Channel", 2), (b"Pan ID", 4), (b"Addr", 16), (b"LQI", 2), (b"PairID", 8))
 
 
-async def probe(radio):
+async def probe(radio, kind="auto"):
     firmware = (await radio._resync())[5:].strip().decode()
     # A scan or an authentication may still be going on.
     radio._flipped = radio._quiet = radio._limited = False
@@ -26,13 +26,13 @@ async def probe(radio):
     radio._quiet = not radio._echoed
     if len(own) < 6:
         raise RadioError("SKINFO: not understood")
-    radio._dual = own[5] != b"FFFE"
+    radio._dual = kind == "bp35c2" or (kind != "bp35a1" and own[5] != b"FFFE")
     app = None
     try:
         app = (await radio._do("SKAPPVER", want=b"EAPPVER "))[8:].strip().decode()
     except Refused:
         pass  # the RL7023 has no such command
-    return await _learn(radio, firmware, app)
+    return await _learn(radio, firmware, app, kind == "rl7023")
 
 
 # Echo off. One that stays on is no harm.
@@ -45,9 +45,9 @@ async def _hush(radio):
 
 
 # Some modules know no ROPT, and hexadecimal data only.
-async def _learn(radio, firmware, app):
+async def _learn(radio, firmware, app, hex_data=False):
     try:
-        hex_data = await radio._do("ROPT") != b"00"
+        hex_data = hex_data or await radio._do("ROPT") != b"00"
     except Refused:
         hex_data = True
     radio.info = Info("skstack", "dual" if radio._dual else "single", firmware, app, hex_data)

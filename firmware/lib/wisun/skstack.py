@@ -36,9 +36,13 @@ class SkStack(SkLink):
             if sys.modules.pop("wisun.sk_setup", None):
                 delattr(sys.modules["wisun"], "sk_setup")
 
-    async def probe(self) -> Info:
-        """Find the module, end what it is in the middle of, and learn which edition it speaks."""
-        return await self._setup("probe")
+    async def probe(self, kind: str = "auto") -> Info:
+        """Find the module, end what it is in the middle of, and learn which edition it speaks.
+
+        What is known better than by asking: `kind` bp35a1 (single hop), bp35c2 (dual stack), or
+        rl7023 (digits only).
+        """
+        return await self._setup("probe", kind)
 
     async def configure(self, rbid: str, password: str):
         """Hand over the credentials; ValueError, which does not repeat them, when they are wrong.

@@ -9,7 +9,11 @@ from wisun import Info, JoinRefused, JoinTimeout, Pan, Timeout
 MAC = b"\x00\x1c\x64\x00\x03\xdd\x63\x93"
 NEAR = Pan(0x3B, 0x8CF5, MAC, -55, "00ABCDEF")
 FAR = Pan(0x3B, 0x8CF5, MAC, -92, "00ABCDEF")
-SETTINGS = {"broute.id": "0123456789ABCDEF0123456789ABCDEF", "broute.password": "AB12CD34EF56"}
+SETTINGS = {
+    "broute.id": "0123456789ABCDEF0123456789ABCDEF",
+    "broute.password": "AB12CD34EF56",
+    "radio.module": "auto",
+}
 
 
 class Store:
@@ -49,7 +53,7 @@ class Radio:
             raise result
         return result
 
-    async def probe(self):
+    async def probe(self, kind):
         return await self._next("probe")
 
     async def configure(self, rbid, password):

@@ -44,7 +44,7 @@ def test_defaults():
     s = fresh()
     for key, value in (
         ("radio.module", "auto"),
-        ("radio.baud", 115200),
+        ("radio.baud", None),
         ("wifi.country", "JP"),
         ("net.kind", "wifi"),
         ("net.mode", "dhcp"),
