@@ -57,6 +57,7 @@ class Receiver(Protocol):
     def receive(self, node: Node, datagram: Datagram) -> None: ...
     def dismissed(self, node: Node) -> None: ...
     def solicited(self, node: Node) -> None: ...
+    def overheard(self, node: Node, datagram: Datagram) -> None: ...
     def session_number(self, node: Node) -> int | None: ...
 
 
@@ -71,7 +72,8 @@ class Link:
 
     `rssi` in dBm decides everything unless a share is given: `loss_up`, `loss_down` of the
     datagrams lost towards and from the meter, `tail` of the answers up to 5 s slow (more on a weak
-    link), `late` of them minutes late. `instant`: no delay at all.
+    link), `late` of them minutes late; `beacon_loss` of the beacons missed, beside those that the
+    signal costs. `instant`: no delay at all.
     """
 
     rssi: int = -60
@@ -79,6 +81,7 @@ class Link:
     loss_down: float | None = None
     tail: float | None = None
     late: float | None = None
+    beacon_loss: float = 0.0
     instant: bool = False
 
     def _weakness(self) -> float:
@@ -102,7 +105,8 @@ class Link:
         return loss > 0.0 and rng.random() < loss
 
     def hears_beacon(self, duration: int, rng: Random) -> bool:
-        return rng.random() < _BEACON.get(duration, 0.99) * (1.0 - self.frame_loss())
+        chance = _BEACON.get(duration, 0.99) * (1.0 - self.frame_loss())
+        return rng.random() < chance * (1.0 - self.beacon_loss)
 
     def signal(self, rng: Random) -> int:
         """dBm of one frame."""
@@ -209,7 +213,15 @@ class Node:
         if not multicast and self._rng.random() < 0.3 and not link.loses_down(self._rng):
             module.solicited(self)  # its neighbour entry has grown old
         self._send(module, link, frame, 5 + self._rng.random() * 55, multicast)
+        if multicast:
+            self.air.overhear(self, module, Datagram(self.mac, True, ECHONET_PORT, True, 0, frame))
         return True
+
+    def move(self, channel: int) -> None:
+        """The meter makes its network anew, on another channel; sessions are gone."""
+        self.channel = channel
+        self.pan_id = self._rng.randrange(1, 0xFFFE)
+        self.paa.forget()
 
     def authenticated(self) -> None:
         """A module has joined or renewed: the instance list follows within about 3 s."""
@@ -250,6 +262,12 @@ class Air:
 
     def module(self, mac: bytes) -> Receiver | None:
         return self._modules.get(mac)
+
+    def overhear(self, node: Node, meant: Receiver, datagram: Datagram) -> None:
+        """Everybody else on the channel hears a multicast too, without the key for it."""
+        for module in self._modules.values():
+            if module is not meant:
+                module.overheard(node, datagram)
 
     def place(self, module: Receiver, node: Node, link: Link) -> None:
         self._links[module.mac, node.mac] = link

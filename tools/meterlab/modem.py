@@ -59,6 +59,9 @@ class Listener(Protocol):
 
     def on_datagram(self, datagram: Datagram) -> None: ...
 
+    def on_undecipherable(self, datagram: Datagram) -> None:
+        """A datagram of one's own meter came that no key opens."""
+
     def on_session(self, peer: bytes, what: What) -> None: ...
 
     def on_limit(self, active: bool) -> None: ...
@@ -318,6 +321,10 @@ class Modem:
         if self._hears(node):
             self.remember(node.mac)
             self.listener.on_solicitation(node.mac, answer=False)
+
+    def overheard(self, node: Node, datagram: Datagram) -> None:
+        if self._hears(node) and self.pac.session is not None and self.pac.peer == node.mac:
+            self.listener.on_undecipherable(datagram)
 
     def session_number(self, node: Node) -> int | None:
         session: Session | None = self.pac.session

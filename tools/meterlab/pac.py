@@ -62,6 +62,16 @@ class Pac:
         self._begin(renewing=True)
         return True
 
+    def renew(self) -> None:
+        """As when four fifths of the lifetime are over, now."""
+        if self.session is not None:
+            self._renew(self.session)
+
+    def expire(self) -> None:
+        """As when the lifetime is over, now."""
+        if self.session is not None:
+            self._expire(self.session)
+
     def leave(self) -> bool:
         """End the session; ends in ENDED or END_TIMEOUT. False without one."""
         session = self.session

@@ -142,9 +142,9 @@ class Paa:
             self.session = None
             self._clean_ms = self.scheduler.now_ms() + self.conduct.cleaning_ms
 
-    def seize(self, peer: bytes, seconds: int) -> None:
+    def seize(self, peer: bytes, seconds: float) -> None:
         """Another controller, of whom only this is known, takes the meter for a while."""
-        until = self.scheduler.now_ms() + seconds * 1000
+        until = self.scheduler.now_ms() + int(seconds * 1000)
         self.session = Session(peer, self._rng.getrandbits(32), 0, until)
 
     # -- messages

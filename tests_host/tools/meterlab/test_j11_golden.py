@@ -215,7 +215,7 @@ def test_what_is_told_unasked():
         module.on_session(MAC, What.FAILED)
         home.air.link(module.modem, home.node).rssi = -53
         module.on_session(MAC, What.PEER_CLOSED)
-        module.undecipherable(MAC, 0x12, H("1081000102"))
+        module.unreadable(1, MAC, 0x12, H("1081000102"))
         return bytes(home.said)
 
     assert vtime.run(main()) == H(

@@ -75,6 +75,23 @@ class Module(ABC):
         """Stop doing anything, for a while or (None) until the power is cycled."""
         self._deafen(duration_ms)
 
+    def stall(self, duration_ms: int | None) -> None:
+        """Stop in the middle of what it says next, and hang for the rest of the time, counted
+        from now; None: until the power is cycled."""
+        output = self.output
+        until = None if duration_ms is None else self.scheduler.now_ms() + duration_ms
+
+        def half(data: bytes) -> None:
+            self.output = output
+            left = None if until is None else until - self.scheduler.now_ms()
+            if left is not None and left <= 0:
+                output(data)
+            else:
+                output(data[: len(data) // 2])
+                self.hang(left)
+
+        self.output = half
+
     @abstractmethod
     def wake(self) -> None:
         """The wake-up pin is pulled."""

@@ -46,6 +46,7 @@ class J11(Module):
         super().__init__(scheduler, quirks)
         self.product = product
         self._rng = Random(f"j11 {seed}")
+        self._strange = 0  # sequence number of what could not be deciphered
         self.modem = Modem(scheduler, air, mac, self, traits=traits or product.traits, seed=seed)
         self.input = J11Input(scheduler, self._request, self._fault)
         self._restart()
@@ -255,7 +256,12 @@ class J11(Module):
     def on_limit(self, active: bool) -> None:
         """Nobody is told; sending fails."""
 
-    def undecipherable(self, source: bytes, tag: int, head: bytes) -> None:
-        """6038: a datagram came that no key of ours opens."""
-        body = b"\x01" + address(source) + bytes([tag & 0xFF, 0, 0, 0]) + head[:5]
-        self.say(_UNREADABLE, body)
+    def on_undecipherable(self, datagram: Datagram) -> None:
+        self._strange = (self._strange + 1) & 0xFF
+        start = self._rng.randbytes(5)  # of what could not be read
+        self.unreadable(1, datagram.source, self._strange, start)
+
+    def unreadable(self, reason: int, source: bytes, sequence: int, start: bytes) -> None:
+        """6038. `reason`: 1 cannot be decrypted, 2 MAC, 20 6LoWPAN, 30 IP, 40 UDP (hex)."""
+        head = bytes([reason]) + address(source) + bytes([sequence, 0, 0, 0])
+        self.say(_UNREADABLE, head + start)

@@ -203,6 +203,9 @@ class SkStack(Module):
             )
         )
 
+    def on_undecipherable(self, datagram: Datagram) -> None:
+        """Nobody is told."""
+
     def on_session(self, peer: bytes, what: What) -> None:
         self.event(what, address(peer))
 

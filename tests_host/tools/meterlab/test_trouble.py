@@ -1,0 +1,148 @@
+"""Faults: drawn from seeds, begun and ended, and what was there before comes back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from meterlab import control
+from meterlab.control import Control, ControlError
+from meterlab.modules.j11_products import J11_KINDS
+from meterlab.trouble import CATALOGUE, DAY_S, GROUPS, Fault, draw, last_end
+
+
+def test_a_seed_draws_the_same_faults_again():
+    assert draw(5, 10) == draw(5, 10) != draw(6, 10)
+
+
+@pytest.mark.parametrize("kind", ["bp35a1", "bp35c1-j11-t01"])
+def test_faults_are_in_order_end_in_time_and_are_orders(kind):
+    kinds = set()
+    for seed in range(40):
+        faults = draw(seed, 10, kind)
+        assert [fault.at_s for fault in faults] == sorted(fault.at_s for fault in faults)
+        assert 0 < last_end(faults) <= 10 * DAY_S - 7_200
+        for fault in faults:
+            kinds.add(fault.name)
+            for order in fault.orders:
+                control.parse(order)
+    other = "sk" if kind in J11_KINDS else "j11"
+    assert kinds == {entry.name for entry in CATALOGUE if entry.protocol != other}
+
+
+def test_how_many_and_which():
+    assert sum(len(draw(seed, 10, per_day=4)) for seed in range(20)) == pytest.approx(
+        800, rel=0.15
+    )
+    assert {fault.name.partition(".")[0] for fault in draw(1, 20, only=["link"])} == {"link"}
+    assert {fault.name for fault in draw(1, 9, only=["session.drop"])} == {"session.drop"}
+    with pytest.raises(ValueError, match="no faults called 'weather'.*link.loss"):
+        draw(1, 10, only=["weather"])
+    with pytest.raises(ValueError, match="has no faults of line.glue"):
+        draw(1, 10, "bp35c0-j11", only=["line.glue"])
+    assert set(GROUPS) == {"line", "link", "meter", "session", "module"}
+
+
+def test_a_fault_ends_and_what_was_there_comes_back(lab):
+    async def story(host):
+        control = Control(host.world, host.line)
+        link = host.world.link
+        link.loss_up = 0.1
+        control.play(
+            [
+                Fault(10, 100, ("link.loss 0.3", "manners.silent on")),
+                Fault(50, 20, ("link.loss_up 0.4",)),
+                Fault(80, 60, ("link.rssi -90",)),
+            ]
+        )
+        seen = []
+        for wait in (5, 10, 40, 30, 10, 30, 60):
+            await asyncio.sleep(wait)
+            seen.append((link.loss_up, link.loss_down, host.world.meter.manners.silent, link.rssi))
+        assert not control.active
+        return seen
+
+    assert lab.run(story) == [
+        (0.1, None, False, -60),
+        (0.3, 0.3, True, -60),
+        (0.4, 0.3, True, -60),
+        (0.3, 0.3, True, -90),
+        (0.3, 0.3, True, -90),
+        (0.1, None, False, -90),
+        (0.1, None, False, -60),
+    ]
+
+
+def test_of_two_that_overlap_the_later_rules_and_an_order_waits_for_the_end(lab):
+    async def story(host):
+        control = Control(host.world, host.line)
+        link = host.world.link
+        control.play([Fault(1, 10, ("link.rssi -70",)), Fault(5, 20, ("link.rssi -80",))])
+        await asyncio.sleep(6)
+        assert link.rssi == -80
+        control.apply("link.rssi -50")  # what will be there afterwards
+        assert link.rssi == -80
+        await asyncio.sleep(7)
+        assert link.rssi == -80 and len(control.active) == 1
+        await asyncio.sleep(13)
+        assert link.rssi == -50
+
+    lab.run(story)
+
+
+def test_a_fault_with_nonsense_in_it_says_so(lab):
+    async def story(host):
+        with pytest.raises(ControlError, match="from 0 to 1, not '7'"):
+            Control(host.world, host.line).apply(Fault(0, 1, ("link.late 7",)))
+
+    lab.run(story)
+
+
+def test_every_fault_can_be_begun_and_ended_on_every_kind_of_module(lab):
+    async def story(host):
+        control = Control(host.world, host.line)
+        faults = draw(3, 4, host.world.plan.kind, per_day=60)
+        assert {entry.name for entry in CATALOGUE if entry.protocol is None} == {
+            fault.name for fault in faults if fault.name not in ("line.glue", "module.stubborn")
+        }
+        before = {name: control._read(name) for name in _settings()}
+        control.play(faults)
+        await asyncio.sleep(last_end(faults) + 1)
+        assert {name: control._read(name) for name in _settings()} == before
+
+    for kind in ("bp35a1", "rs-wsuha-j11"):
+        lab.run(story, limit_s=5 * DAY_S, kind=kind)
+
+
+def _settings():
+    return [name for name in control.names() if name in control.settings.KINDS]
+
+
+def test_a_module_that_stops_in_mid_line(lab):
+    async def story(host):
+        control = Control(host.world, host.line)
+        host.world.module.quirks.prompt = True
+        await host.ok("SKSREG SFE 0")
+        control.apply("module.stall 30")
+        await asyncio.sleep(10)
+        host.raw.clear()
+        await host.write(b"SKVER\r\n")
+        await asyncio.sleep(19)
+        stopped = bytes(host.raw)
+        await asyncio.sleep(2)
+        host._rest.clear()
+        return stopped, await host.command("SKVER")
+
+    stopped, later = lab.run(story)
+    assert stopped == b"EVER 1.2"
+    assert later == ["EVER 1.2.10", "OK"]
+
+
+def test_a_module_that_has_nothing_to_say_does_not_stop(lab):
+    async def story(host):
+        Control(host.world, host.line).apply("module.stall 30")
+        await asyncio.sleep(31)
+        return await host.command("SKVER")
+
+    assert lab.run(story)[-1] == "OK"
