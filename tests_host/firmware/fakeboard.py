@@ -52,17 +52,6 @@ class FakeNvs:
         self.commits += 1
 
 
-class FakeRtcMemory:
-    def __init__(self):
-        self.data = b""
-
-    def get(self):
-        return self.data
-
-    def set(self, data):
-        self.data = bytes(data)
-
-
 class FakeNet:
     """A link whose fortune is scripted: `at(ms, **state)` changes attributes at that time.
 
@@ -76,6 +65,8 @@ class FakeNet:
         self.reason = "no-wifi"
         self.signal = -55
         self.joined = False
+        self.turn = 0
+        self.sight = []
         self.lease = ("192.0.2.7", "255.255.255.0", "192.0.2.1", "192.0.2.1")
         self.fails = []  # exceptions for the next calls of up()
         self.calls = []
@@ -101,6 +92,10 @@ class FakeNet:
         self._now()
         self.calls.append(("join", ssid))
         self.joined = self.alive
+        return True
+
+    def scan(self):
+        return self.sight
 
     def static(self, ip, mask, gateway, dns):
         self.calls.append(("static", ip, mask, gateway, dns))
@@ -140,7 +135,9 @@ class FakeBoard:
         self.uart = uart
         self.nvs = FakeNvs(blobs)
         self.net = FakeNet(clock, kind)
-        self.rtc_memory = FakeRtcMemory()
+        self.radio = None
+        self.bad_starts = 1  # this one included
+        self.safe_times = 0
         self.patterns = []  # what led() was told
         self.watchdogs = []  # ms it was armed with
         self.feeds = 0
@@ -163,6 +160,21 @@ class FakeBoard:
 
     def reset(self):
         self.resets += 1
+
+    def restart(self, why):
+        self.resets += 1
+        self.cause = "hard: " + why
+
+    def starts(self):
+        return self.bad_starts, self.safe_times
+
+    def good(self):
+        self.bad_starts = self.safe_times = 0
+
+    def safe(self):
+        self.bad_starts = 0
+        self.safe_times += 1
+        return self.safe_times
 
     def reset_cause(self):
         return self.cause

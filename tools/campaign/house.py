@@ -143,6 +143,9 @@ class Board:
     def unique_id(self) -> bytes:
         return b"\x24\x0a\xc4\x00\x00\x01"
 
+    def good(self) -> None:
+        self.good_at = asyncio.get_running_loop().time()
+
     def reset_cause(self) -> str:
         return "power-on"
 

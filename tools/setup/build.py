@@ -37,8 +37,15 @@ LAZY: dict[str, str] = {
     "echonet/history": "loaded for the repair of a gap, then dropped",
     "echonet/node": "loaded for a request from others, which a meter does not send",
     "echonet/values": "loaded for one call of a person, then dropped",
-    "boards/atoms3": "loaded to make the board, then dropped",
-    "boards/generic": "loaded to make the board, then dropped",
+    **dict.fromkeys(
+        ("boards/atoms3", "boards/atoms3lite", "boards/atoms3r", "boards/generic")
+        + ("boards/m5stack", "boards/stickc", "boards/stickcplus2", "boards/sticks3")
+        + ("boards/lan", "boards/names"),
+        "loaded to make the board, then dropped",
+    ),
+    "boards/led_backlight": "instead of a WS2812; a board loads one kind of LED",
+    "boards/led_plain": "instead of a WS2812; a board loads one kind of LED",
+    "boards/rare": "loaded for one call, then dropped",
     "gateway/batch": "loaded for one upload, then dropped",
     "gateway/checks": "loaded for one check, then dropped",
     "gateway/connect": "loaded when the network is joined, kicked or blamed, then dropped",
@@ -54,6 +61,7 @@ LAZY: dict[str, str] = {
     "gateway/repl": "loaded for one call at the Python prompt",
     "gateway/reply": "loaded for the answer to one upload, then dropped",
     "gateway/ring": "loaded when somebody reads the log, then dropped",
+    "gateway/safe": "loaded for the decision at the start, then dropped",
     "gateway/secret": "loaded for one call at the Python prompt",
     "gateway/settings_check": "loaded when settings are changed or checked, then dropped",
     "gateway/settings_edit": "loaded when settings are changed or checked, then dropped",

@@ -1,19 +1,24 @@
 # The boards this firmware knows: each has a table of pins, of which hw.py makes a board.
 import sys
 
-NAMES = ("generic", "atoms3-a1", "atoms3-c1")
+
+def load(name):
+    """The module boards.<name>; only who holds it, or what it made, keeps it in memory."""
+    module = __import__("boards." + name, None, None, (name,))
+    sys.modules.pop("boards." + name)
+    globals().pop(name, None)
+    return module
 
 
 def pick(name="generic"):
-    """The board of that name, one of NAMES."""
-    if name not in NAMES:
-        raise ValueError("no board %r; there are %s" % (name, ", ".join(NAMES)))
+    """The board of that name, one of boards.names."""
+    names = load("names").NAMES
+    if name not in names:
+        raise ValueError("no board %r; there are %s" % (name, ", ".join(names)))
     from boards.hw import Board
 
     file, _, kind = name.partition("-")
-    tables = __import__("boards." + file, None, None, ["TABLES"]).TABLES
-    del sys.modules["boards." + file]
-    return Board(name, tables[kind])
+    return Board(name, load(file).TABLES[kind])
 
 
 def nvs():

@@ -1,34 +1,40 @@
-# The hardware, in one place: nothing else in lib/ imports machine, network or esp32. A table of
-# pins and the like (see generic.py) makes a Board of it.
+# The hardware: nothing outside boards/ touches machine, network or esp32. A table of pins and the
+# like (see generic.py) makes a Board of it. Here is what stays in memory; the other methods, those
+# needed now and then, are in rare.py.
+#
+# The RTC memory, 2 KB that outlive everything but the loss of power:
+#   byte 0   b"W" while the watchdog runs, else b"-"      wdt() and boot.py
+#   byte 1   starts in a row that were not good           boot.py counts, good() clears
+#   byte 2   times in a row that led to safe mode         safe() counts, good() clears
+#   byte 3   free
+#   byte 4.. why the program itself restarted the board   restart(why), main.py; text in UTF-8,
+#            at most 120 bytes. The next Board takes it away and tells it in reset_cause().
 import asyncio
-import time
 
 import esp32
 import machine
 import network
 from machine import Pin, Timer
 
+from boards import load
 from micropython import const
 
 _RXBUF = const(4096)  # 355 ms at 115200: an erase of the flash stops Python for 50
-_RESET_MS = const(20)
 _SMALL = const(256)
 _LARGE = const(2600)
 _NVS_NOT_FOUND = const(-0x1102)
 _CONNECTING = const(1001)
-_TRIES = const(2)
 
 # Why there is no Wi-Fi; what is not here is the access point's absence, of whatever kind. 15 and 2
 # are IEEE 802.11's own: 4-way handshake timed out, authentication expired.
 _KEY = (network.STAT_WRONG_PASSWORD, network.STAT_HANDSHAKE_TIMEOUT, 15, 2)
 
-_CAUSES = {
-    machine.PWRON_RESET: "power-on",
-    machine.HARD_RESET: "hard",
-    machine.WDT_RESET: "watchdog",
-    machine.DEEPSLEEP_RESET: "deep-sleep",
-    machine.SOFT_RESET: "soft",
-}
+
+# Methods that this class lacks are functions of boards.rare, loaded for the call.
+class _Rare:
+    def __getattr__(self, name):
+        method = getattr(load("rare"), name)
+        return lambda *args: method(self, *args)
 
 
 class Uart:
@@ -74,38 +80,15 @@ class Nvs:
             buf = bytearray(_LARGE)  # it did not fit
 
 
-class RtcMemory:
-    """2 KB that outlive everything but the loss of power. The first byte belongs to boot.py."""
-
-    def __init__(self):
-        self._memory = machine.RTC().memory
-
-    def get(self):
-        return self._memory()[1:]
-
-    def set(self, data):
-        self.mark(self._memory()[:1] or b"-", data)
-
-    def mark(self, note, data=None):
-        """Set boot.py's byte, W while the watchdog runs."""
-        self._memory(note + (self.get() if data is None else data))
-
-
 class Light:
-    """Plays (rgb, times) on an LED by itself: () is steady, (on, off, on, off ...) ms is repeated.
+    """Plays (rgb, times) on a lamp by itself: () is steady, (on, off, on, off ...) ms is repeated.
 
-    A steady light costs nothing, a blinking one a timer's call for each change. `lit`: the level
-    that lights a plain LED; None for a WS2812.
+    A steady light costs nothing, a blinking one a timer's call for each change. `show(rgb)` is of
+    boards.led_*, one module for each kind of lamp.
     """
 
-    def __init__(self, number, lit):
-        self._lit = lit
-        self._pin = Pin(number, Pin.OUT, value=not lit)
-        self._pixels = None
-        if lit is None:
-            from neopixel import NeoPixel
-
-            self._pixels = NeoPixel(self._pin, 1)
+    def __init__(self, show):
+        self._show = show
         self._timer = Timer(0)
         self._step = self._next  # bound once: each binding takes memory
         self._pattern = ((0, 0, 0), ())
@@ -120,136 +103,86 @@ class Light:
     def _next(self, _):
         rgb, times = self._pattern
         at = self._at
-        if at & 1:
-            rgb = (0, 0, 0)
-        if self._pixels:
-            self._pixels[0] = rgb
-            self._pixels.write()
-        else:
-            self._pin.value(self._lit if any(rgb) else not self._lit)
+        self._show((0, 0, 0) if at & 1 else rgb)
         if times:
             self._at = (at + 1) % len(times)
             self._timer.init(mode=Timer.ONE_SHOT, period=times[at], callback=self._step)
 
 
-class Net:
-    """The link to the house's network: Wi-Fi, or Ethernet when there is a `lan`, the arguments of
-    network.LAN (never tried on a real board). Errors are OSError or RuntimeError.
+class Net(_Rare):
+    """The link to the house's network: Wi-Fi, or Ethernet when there is a `lan` (see generic.py;
+    never tried on a real board). Errors are OSError or RuntimeError.
+
+    Of boards.rare: up, static, dhcp, join, kick, scan.
     """
 
     def __init__(self, lan):
         self.kind = "lan" if lan else "wifi"
-        make = getattr(network, "LAN" if lan else "WLAN")
-        self._nic = nic = make(**lan) if lan else make(network.STA_IF)
-        self._why = "no-address" if lan else "no-wifi"
+        self.nic = nic = load("lan").make(lan) if lan else network.WLAN(network.STA_IF)
+        self.reason = "no-address" if lan else "no-wifi"
+        self.turn = 0  # of several Wi-Fi networks, which one is to be tried next
         self.connected = nic.isconnected
         self.address = nic.ifconfig  # -> (ip, mask, gateway, dns) as text
-
-    def up(self, hostname, country):
-        network.hostname(hostname)
-        network.country(country)
-        self._nic.active(True)
-        if self.kind == "wifi":
-            # Unbounded, the driver would say "connecting" for ever and never why not.
-            self._nic.config(reconnects=_TRIES)
-
-    def static(self, ip, mask, gateway, dns):
-        self._nic.ifconfig((ip, mask, gateway, dns))
-
-    def dhcp(self):
-        if not self._nic.ipconfig("dhcp4"):
-            self._nic.ipconfig(dhcp4=True)
-
-    def join(self, ssid, key):
-        """Begin to connect, unless that is done or under way: after a soft reset it may be."""
-        nic = self._nic
-        if self.kind == "lan" or nic.status() == _CONNECTING:
-            return
-        if nic.isconnected():
-            if nic.config("ssid") == ssid:
-                return
-            nic.disconnect()
-        self.why()
-        nic.connect(ssid, key)
 
     def rssi(self):
         """dBm of the access point, or None."""
         try:
-            return self._nic.status("rssi")
+            return self.nic.status("rssi")
         except (OSError, TypeError):
             return None  # not connected to any, or a cable
 
     def why(self):
         """Why there is no connection: "no-wifi", "wrong-key" or "no-address"."""
-        status = self._nic.status()
+        status = self.nic.status()
         if status == _CONNECTING:
             # Joined already, so it is the address that is missing. Else the last reason holds.
             if self.rssi() is not None:
                 return "no-address"
         elif self.kind == "wifi" and status < 1000:
-            self._why = "wrong-key" if status in _KEY else "no-wifi"
-        return self._why
-
-    def kick(self):
-        """Throw the connection away; up() and join() begin anew."""
-        if self.kind == "wifi":
-            self._nic.disconnect()
-        self._nic.active(False)
+            self.reason = "wrong-key" if status in _KEY else "no-wifi"
+        return self.reason
 
 
-class Board:
-    """The board called `name`, as its `table` describes it."""
+class Board(_Rare):
+    """The board called `name`, as its `table` describes it.
+
+    Of boards.rare: button, radio_reset, uart_baud, set_rtc, restart, good, starts, safe.
+    """
 
     root = "/"
 
     def __init__(self, name, table):
         get = table.get
         self.name = name
-        self.nvs = Nvs()
-        self.rtc_memory = RtcMemory()
-        self.uart = Uart(*table["uart"])
-        led = get("led")
-        # Patterns are (rgb, times), see Light.
-        self.led = Light(*led).play if led else lambda pattern: None
-        button = get("button")
-        self._button = None if button is None else Pin(button, Pin.IN, Pin.PULL_UP)
+        self.radio = get("radio")  # the kind of module it comes with, or None
+        for pin in get("high", ()):
+            Pin(pin, Pin.OUT, value=1)
         reset = get("reset")
-        self._reset = None if reset is None else Pin(reset, Pin.OUT, value=1)
+        self.reset_pin = None if reset is None else Pin(reset, Pin.OUT, value=1)
+        self.button_pin = get("button")
+        self.nvs = Nvs()
+        self.uart = Uart(*table["uart"])
+        kind, *pins = get("led") or (None,)
+        # Patterns are (rgb, times), see Light.
+        self.led = lambda pattern: None
+        if kind:
+            self.led = Light(load("led_" + kind).Lamp(*pins).show).play
         self._wdt = None
         self.reset = machine.reset
         self.unique_id = machine.unique_id
+        self._cause = load("rare").cause()
         self.net = Net(get("lan"))
-
-    def button(self):
-        """Is it pressed?"""
-        return self._button is not None and not self._button.value()
-
-    async def radio_reset(self):
-        """Reset the radio module by its pin. -> False when there is no such pin."""
-        if self._reset is None:
-            return False
-        self._reset.value(0)
-        await asyncio.sleep_ms(_RESET_MS)
-        self._reset.value(1)
-        return True
-
-    def uart_baud(self, baud):
-        self.uart.port.init(baudrate=baud)
 
     def wdt(self, ms):
         """Arm the watchdog, or give it another time. It cannot be stopped."""
         self._wdt = machine.WDT(timeout=ms)
-        self.rtc_memory.mark(b"W")
+        rtc = machine.RTC()
+        rtc.memory(b"W" + rtc.memory()[1:])
 
     def feed(self):
         if self._wdt:
             self._wdt.feed()
 
     def reset_cause(self):
-        return _CAUSES.get(machine.reset_cause(), "unknown")
-
-    # The one place that knows that this chip counts its seconds from 2000.
-    def set_rtc(self, utc):
-        """Set the chip's calendar, in UTC, from seconds since 1970."""
-        t = time.gmtime(utc - (946684800 if time.gmtime(0)[0] == 2000 else 0))
-        machine.RTC().datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], 0))
+        """Why the board started: a word, and after it why the program restarted it."""
+        return self._cause

@@ -1,5 +1,6 @@
 # What a setting may be, and what to say when it may not. Imported when a setting is changed or
 # asked about, and dropped again: none of it is needed while the gateway runs.
+import boards
 from gateway.settings import SettingError
 from gateway.settings_table import TABLE
 
@@ -114,6 +115,10 @@ def _token(text):
     if any(not "!" <= c <= "~" for c in text):
         raise _Wrong("contains a blank or a character outside ASCII; copy the token once more")
     return text
+
+
+def _board(text):
+    return _word(text, boards.load("names").NAMES)
 
 
 def _hostname(text):

@@ -26,5 +26,5 @@ TABLE = (
     ("poll.energy", 300, (30, 86400), False),
     ("poll.timeout", 10, (8, 20), False),
     ("time.ntp", "ntp.nict.jp", "host", False),
-    ("board.type", "generic", ("generic", "atoms3-a1", "atoms3-c1"), False),
+    ("board.type", "generic", "board", False),
 )

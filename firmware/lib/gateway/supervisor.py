@@ -101,12 +101,15 @@ class Supervisor:
         clock = self.clock
         for t in self.tasks:
             self._start(t)
+        good_ms = clock.ms() + _GOOD_MS  # None: the board knows that this start is a good one
         while True:
             self._wake.clear()
             now = clock.ms()
             wait = _WAKE_MS
             alive = True
+            deaths = 0
             for t in self.tasks:
+                deaths += t.deaths
                 if t.task is None:
                     if t.restart_at is not None and now >= t.restart_at:
                         self._start(t)
@@ -121,6 +124,9 @@ class Supervisor:
                     self.status.fault(t.name, 0)
             if alive and self.armed:
                 self.board.feed()
+            if alive and not deaths and good_ms is not None and now >= good_ms:
+                good_ms = None
+                self.board.good()
             if wait:
                 try:
                     await clock.wait_for(self._wake.wait(), wait)

@@ -17,6 +17,7 @@ class Chip:
     def __init__(self):
         self.uarts = []
         self.pins = {}
+        self.driven = {}  # levels from outside
         self.timers = []
         self.watchdogs = []
         self.fed = 0
@@ -25,18 +26,19 @@ class Chip:
         self.date = None
         self.cause = 1
         self.pixels = []
+        self.duties = []
         self.wifi = []  # calls
         self.status = 1000
         self.connected = False
         self.ssid = ""
         self.dhcp = True
         self.signal = None
+        self.sight = []
         self.config = ("0.0.0.0",) * 4
         self.refuse = None
 
 
 chip = Chip()
-hardware = None  # the module of the board made last
 
 
 class Module:
@@ -79,12 +81,12 @@ class UART(io.IOBase):
 class Pin:
     IN, OUT, PULL_UP = 1, 3, 2
 
-    def __init__(self, number, mode, pull=None, value=None):
+    def __init__(self, number, mode=None, pull=None, value=None):
         self.number = number
         self.mode = mode
         self.pull = pull
         self.levels = [] if value is None else [int(value)]
-        self.level = 1 if value is None else int(value)
+        self.level = chip.driven.get(number, 1) if value is None else int(value)
         chip.pins[number] = self
 
     def value(self, level=None):
@@ -170,9 +172,26 @@ class NeoPixel:
         chip.pixels.append(self.pixel)
 
 
+class PWM:
+    def __init__(self, pin, freq, duty_u16):
+        assert freq and duty_u16 == 0
+        self.pin = pin
+
+    def duty_u16(self, duty):
+        chip.duties.append((self.pin.number, duty))
+
+
+class SPI:
+    def __init__(self, number, sck, mosi, miso):
+        self.made = (number, sck.number, mosi.number, miso.number)
+
+
 class WLAN:
     def __init__(self, which):
         assert which == 0
+
+    def scan(self):
+        return chip.sight
 
     def active(self, on):
         chip.wifi.append(("active", on))
@@ -214,8 +233,8 @@ class WLAN:
 
 
 class LAN(WLAN):
-    def __init__(self, mdc, mdio):
-        chip.wifi.append(("LAN", mdc, mdio))
+    def __init__(self, number, **args):
+        chip.lan = args
 
     def status(self, what=None):
         if what is not None:
@@ -226,6 +245,7 @@ class LAN(WLAN):
 def fakes():
     machine = Module()
     machine.UART, machine.Pin, machine.Timer, machine.WDT, machine.RTC = UART, Pin, Timer, WDT, RTC
+    machine.PWM, machine.SPI = PWM, SPI
     machine.PWRON_RESET, machine.HARD_RESET, machine.WDT_RESET = 1, 2, 3
     machine.DEEPSLEEP_RESET, machine.SOFT_RESET = 4, 5
     machine.reset_cause = lambda: chip.cause
@@ -235,6 +255,7 @@ def fakes():
     esp32.NVS = NVS
     network = Module()
     network.WLAN, network.LAN, network.STA_IF = WLAN, LAN, 0
+    network.PHY_LAN8720, network.PHY_W5500 = 0, 10
     network.STAT_WRONG_PASSWORD, network.STAT_HANDSHAKE_TIMEOUT = 202, 204
     network.hostname = lambda name: chip.wifi.append(("hostname", name))
     network.country = lambda code: chip.wifi.append(("country", code))
@@ -276,18 +297,23 @@ def pulse(board):
         del asyncio.sleep_ms
 
 
-def fresh(name="generic", table=None):
-    """A board on a new chip; with a `table` that no board has."""
-    global chip, hardware
-    chip = Chip()
-    kept = {}
-    for module, fake in fakes().items():
-        kept[module] = sys.modules.get(module)
-        sys.modules[module] = fake
-    try:
-        sys.modules.pop("boards.hw", None)
-        import boards
+REAL = {}  # the modules that the fakes stand for, while they do
 
+
+def fresh(name="generic", table=None, cause=1, memory=b""):
+    """A board on a new chip; with a `table` that no board has. The chip stays until the next."""
+    global chip
+    chip = Chip()
+    chip.cause, chip.rtc_memory = cause, memory
+    for module, fake in fakes().items():
+        REAL.setdefault(module, sys.modules.get(module))
+        sys.modules[module] = fake
+    for module in list(sys.modules):
+        if module.startswith("boards."):
+            del sys.modules[module]
+    import boards
+
+    try:
         if not BOARD:
             asyncio.StreamReader = asyncio.StreamWriter = Stream
         if table is None:
@@ -296,14 +322,15 @@ def fresh(name="generic", table=None):
 
         return Board(name, table)
     finally:
-        hardware = sys.modules.get("boards.hw")
         asyncio.StreamReader, asyncio.StreamWriter = STREAMS
-        sys.modules.pop("boards.hw", None)
-        for module, was in kept.items():
-            if module != "neopixel" or was:  # loaded with the LED, if at all
-                sys.modules.pop(module)
-            if was:
-                sys.modules[module] = was
+
+
+def teardown_module():
+    for module, was in REAL.items():
+        sys.modules.pop(module, None)
+        if was:
+            sys.modules[module] = was
+    sys.modules.pop("boards.hw", None)
 
 
 # -- the tables
@@ -312,41 +339,64 @@ def fresh(name="generic", table=None):
 def test_every_board_can_be_picked_and_its_table_is_not_kept():
     import boards
 
-    for name in boards.NAMES:
+    for name in boards.load("names").NAMES:
         board = fresh(name)
         assert board.name == name and len(chip.uarts) == 1
-        assert "boards." + name.split("-")[0] not in sys.modules
+        kept = [module for module in sys.modules if module.startswith("boards.")]
+        assert kept == ["boards.hw"] and not hasattr(boards, name.split("-")[0])
 
 
-def test_the_boards_that_can_be_set_are_those_there_are():
+def test_every_table_has_a_name_and_only_what_is_known():
     import boards
-    from gateway.settings_table import TABLE
 
-    assert [row[2] for row in TABLE if row[0] == "board.type"] == [boards.NAMES]
+    names = []
+    known = "about uart led button reset high radio lan note".split()
+    for file in sorted({name.split("-")[0] for name in boards.load("names").NAMES}):
+        for kind, table in boards.load(file).TABLES.items():
+            names.append(file + ("-" + kind if kind else ""))
+            assert not [key for key in table if key not in known], table
+            assert table["about"] and len(table["uart"]) == 3
+            pins = list(table["uart"][1:]) + [table[k] for k in ("button", "reset") if k in table]
+            pins += list(table.get("high", ()))
+            pins += list(table.get("led", ("", -1))[1:2])
+            assert len(pins) == len(set(pins)), (names[-1], pins)
+            assert table.get("radio") in (None, "bp35a1", "j11")
+    assert sorted(names) == sorted(boards.load("names").NAMES)
+
+
+def test_a_board_can_be_set_by_its_name_only():
+    from gateway import settings_check
+    from gateway.settings import SettingError
+
+    assert settings_check.value("board.type", " AtomS3Lite-C1 ") == "atoms3lite-c1"
+    for wrong in ("esp8266", "rare", "hw", "generic-", "atoms3"):
+        e = raises(SettingError, settings_check.value, "board.type", wrong)
+        assert "generic-w5500" in str(e)
 
 
 def test_a_board_that_is_none():
     import boards
 
     e = raises(ValueError, boards.pick, "esp8266")
-    assert "esp8266" in str(e) and "atoms3-c1" in str(e)
+    assert "esp8266" in str(e) and "atoms3lite-c1" in str(e)
+    for name in ("rare", "hw", "generic-", "lan", "names"):
+        raises(ValueError, boards.pick, name)
 
 
 def test_pins_of_the_boards():
     for name, uart, led, button, reset in (
         ("generic", (1, 115200, 17, 16, 4096), 2, 0, None),
-        ("atoms3-a1", (1, 115200, 6, 7, 4096), 35, 41, None),
-        ("atoms3-c1", (1, 115200, 6, 7, 4096), 35, 41, 5),
+        ("atoms3lite-a1", (1, 115200, 6, 7, 4096), 35, 41, None),
+        ("atoms3lite-c1", (1, 115200, 6, 7, 4096), 35, 41, 5),
     ):
         board = fresh(name)
         assert chip.uarts[0].made == uart
         assert chip.pins[led].mode == Pin.OUT
-        assert (chip.pins[button].mode, chip.pins[button].pull) == (Pin.IN, Pin.PULL_UP)
         assert (reset in chip.pins) == (reset is not None)
         assert pulse(board) == (reset is not None)
-        chip.pins[button].level = 1
         assert board.button() is False
-        chip.pins[button].level = 0
+        assert (chip.pins[button].mode, chip.pins[button].pull) == (Pin.IN, Pin.PULL_UP)
+        chip.driven[button] = 0
         assert board.button() is True
 
 
@@ -361,13 +411,13 @@ def test_a_bare_board():
 
 
 def test_a_steady_light_needs_no_timer():
-    board = fresh("atoms3-a1")
+    board = fresh("atoms3lite-a1")
     board.led(((0, 40, 0), ()))
     assert chip.pixels[-1] == (0, 40, 0) and chip.timers[0].armed == 0
 
 
 def test_a_pattern_plays_by_itself_and_repeats():
-    board = fresh("atoms3-a1")
+    board = fresh("atoms3lite-a1")
     board.led(((40, 0, 0), (100, 150, 200, 900)))
     chip.pixels[:] = chip.pixels[-1:]
     periods = [chip.timers[0].fire() for _ in range(8)]
@@ -376,7 +426,7 @@ def test_a_pattern_plays_by_itself_and_repeats():
 
 
 def test_a_new_pattern_starts_at_its_beginning():
-    board = fresh("atoms3-a1")
+    board = fresh("atoms3lite-a1")
     board.led(((40, 0, 0), (100, 150)))
     chip.timers[0].fire()
     board.led(((0, 0, 40), (300, 300)))
@@ -387,7 +437,7 @@ def test_a_new_pattern_starts_at_its_beginning():
 
 # The timer's call may have been under way when the pattern changed.
 def test_a_late_call_does_not_bring_the_old_pattern_back():
-    board = fresh("atoms3-a1")
+    board = fresh("atoms3lite-a1")
     board.led(((40, 0, 0), (100, 150)))
     late = chip.timers[0].callback
     board.led(((0, 40, 0), ()))
@@ -397,7 +447,7 @@ def test_a_late_call_does_not_bring_the_old_pattern_back():
 
 def test_plain_leds_of_both_polarities():
     for lit in (1, 0):
-        board = fresh("plain", {"uart": (1, 17, 16), "led": (2, lit)})
+        board = fresh("plain", {"uart": (1, 17, 16), "led": ("plain", 2, lit)})
         pin = chip.pins[2]
         assert pin.levels == [1 - lit], "dark at first"
         board.led(((0, 40, 0), ()))
@@ -407,6 +457,20 @@ def test_plain_leds_of_both_polarities():
         assert pin.level == 1 - lit
         board.led(((0, 0, 0), ()))
         assert pin.level == 1 - lit
+
+
+def test_a_backlight_keeps_the_rhythm_and_the_brightness():
+    board = fresh("atoms3-a1")
+    board.led(((40, 0, 0), (100, 100)))
+    chip.timers[0].fire()
+    board.led(((0, 255, 3), ()))
+    board.led(((0, 0, 0), ()))
+    assert chip.duties == [(16, 40 * 257), (16, 0), (16, 65535), (16, 0)]
+
+
+def test_pins_that_must_be_high():
+    fresh("stickcplus2-a1")
+    assert chip.pins[4].mode == Pin.OUT and chip.pins[4].levels == [1]
 
 
 # -- UART
@@ -457,26 +521,46 @@ def test_the_settings_can_be_read_before_the_board_is_known():
     import boards
 
     fresh()
-    for module, fake in fakes().items():
-        sys.modules[module] = fake
-    try:
-        chip.blobs["x"] = b"y"
-        assert boards.nvs().get("x") == b"y"
-        assert sorted(chip.pins) == [0, 2], "no more than the board before"
-    finally:
-        for module in ("boards.hw", "machine", "esp32", "network", "neopixel"):
-            sys.modules.pop(module, None)
+    chip.blobs["x"] = b"y"
+    assert boards.nvs().get("x") == b"y"
+    assert sorted(chip.pins) == [2], "no more than the board before"
 
 
-def test_rtc_memory_shares_its_first_byte_with_boot():
+def test_why_the_program_restarted_is_told_once():
+    for note in (b"", b"-\1\0\0", b"W\3\1\0" + b"x" * 200):
+        board = fresh()
+        chip.rtc_memory = note
+        board.restart("memory \u3042" + "x" * 200)
+        assert chip.wifi[-1] == ("reset",) and len(chip.rtc_memory) == 124
+        assert chip.rtc_memory[:4] == (note + bytes(4))[:4]
+        kept = chip.rtc_memory
+        again = fresh(cause=2, memory=kept)
+        assert again.reset_cause() == "hard: memory \u3042" + "x" * 110
+        assert chip.rtc_memory == kept[:4]
+        assert fresh(cause=2, memory=chip.rtc_memory).reset_cause() == "hard"
+
+
+def test_half_a_character_is_left_out():
     board = fresh()
-    assert board.rtc_memory.get() == b""
-    board.rtc_memory.set(b"crumbs")
-    assert board.rtc_memory.get() == b"crumbs" and chip.rtc_memory == b"-crumbs"
-    board.wdt(120_000)
-    assert chip.rtc_memory == b"Wcrumbs" and board.rtc_memory.get() == b"crumbs"
-    board.rtc_memory.set(b"more")
-    assert chip.rtc_memory == b"Wmore"
+    board.restart("x" * 119 + "\u3042")
+    assert chip.rtc_memory[4:] == b"x" * 119
+    board.restart("")
+    assert chip.rtc_memory[4:] == b""
+
+
+def test_starts_are_counted_until_one_is_good():
+    board = fresh()
+    assert board.starts() == (0, 0)
+    chip.rtc_memory = b"-\4\0\0text"
+    assert board.starts() == (4, 0)
+    assert board.safe() == 1 and board.starts() == (0, 1) and chip.rtc_memory == b"-\0\1\0text"
+    chip.rtc_memory = b"-\4\1\0"
+    assert board.safe() == 2 and chip.rtc_memory == b"-\0\2\0"
+    board.wdt(1000)
+    assert chip.rtc_memory == b"W\0\2\0"
+    chip.rtc_memory = b"W\1\2\0"
+    board.good()
+    assert chip.rtc_memory == b"W\0\0\0" and board.starts() == (0, 0)
 
 
 # -- the chip
@@ -494,7 +578,6 @@ def test_watchdog():
 
 
 def test_reset_and_its_cause():
-    board = fresh()
     for cause, word in (
         (1, "power-on"),
         (2, "hard"),
@@ -503,7 +586,7 @@ def test_reset_and_its_cause():
         (5, "soft"),
         (9, "unknown"),
     ):
-        chip.cause = cause
+        board = fresh(cause=cause)
         assert board.reset_cause() == word
     board.reset()
     assert chip.wifi[-1] == ("reset",)
@@ -511,7 +594,7 @@ def test_reset_and_its_cause():
 
 
 def test_radio_reset_is_a_pulse():
-    board = fresh("atoms3-c1")
+    board = fresh("atoms3lite-c1")
     assert pulse(board)
     assert chip.pins[5].levels == [1, 0, 1]
 
@@ -529,13 +612,12 @@ def test_calendar():
         def gmtime(seconds):
             return time.gmtime(seconds + 946_684_800)
 
-    hw = hardware
-    real, hw.time = hw.time, Since2000
+    sys.modules["time"] = Since2000
     try:
         chip.date = None
         board.set_rtc(1_795_159_689)
     finally:
-        hw.time = real
+        sys.modules["time"] = time
     assert chip.date == (2026, 11, 20, 4, 7, 28, 9, 0)
 
 
@@ -630,13 +712,51 @@ def test_errors_of_the_driver_come_through():
         assert raises(type(error), net.join, "house", "key") is error
 
 
-def test_ethernet():
-    board = fresh("wired", {"uart": (1, 4, 5), "lan": {"mdc": 23, "mdio": 18}})
+def test_networks_in_sight():
+    net = fresh().net
+    chip.sight = [
+        (b"far", b"1", 1, -80, 3, False),
+        (b"house", b"2", 6, -60, 3, False),
+        (b"house", b"3", 11, -50, 3, False),
+        (b"", b"4", 6, -40, 3, True),
+        (b"\xff\xfe", b"5", 6, -30, 3, False),
+    ]
+    assert net.scan() == [(-50, "house"), (-80, "far")]
+    assert chip.wifi[0] == ("active", True)
+
+
+def test_joining_says_whether_it_began():
+    net = fresh().net
+    assert net.join("house", "key") is True
+    chip.status = 1001
+    assert net.join("other", None) is False
+
+
+def test_a_board_has_no_other_methods():
+    board = fresh()
+    for thing in (board, board.net):
+        raises(AttributeError, getattr, thing, "burn")
+
+
+def lan_pins():
+    return {name: getattr(value, "number", value) for name, value in chip.lan.items()}
+
+
+def test_ethernet_by_lan8720():
+    board = fresh("generic-lan8720")
     net = board.net
-    assert net.kind == "lan" and chip.wifi == [("LAN", 23, 18)]
+    assert net.kind == "lan"
+    assert lan_pins() == {"mdc": 23, "mdio": 18, "power": 12, "phy_addr": 0, "phy_type": 0}
     net.up("kenshin-beef", "JP")
-    net.join(None, None)
+    assert net.join(None, None) is False
     assert ("active", True) in chip.wifi and not [c for c in chip.wifi if c[0] == "connect"]
     assert net.rssi() is None and net.why() == "no-address"
     net.kick()
     assert chip.wifi[-1] == ("active", False) and ("disconnect",) not in chip.wifi
+
+
+def test_ethernet_by_w5500():
+    fresh("generic-w5500")
+    pins = lan_pins()
+    assert pins.pop("spi").made == (2, 18, 23, 19)
+    assert pins == {"cs": 5, "int": 4, "phy_addr": 0, "phy_type": 10}

@@ -10,6 +10,10 @@ class Board:
     def __init__(self):
         self.armed = []
         self.fed = 0
+        self.goods = 0
+
+    def good(self):
+        self.goods += 1
 
     def wdt(self, ms):
         self.armed.append(ms)
@@ -136,3 +140,40 @@ def test_stop_ends_every_task():
 
     supervise([("a", tidy), ("b", tidy)], 10_000)
     assert ended == [1, 1]
+
+
+# -- a start is a good one after ten minutes of progress
+
+
+def test_a_start_is_good_after_ten_minutes_and_once():
+    assert supervise([("a", forever)], 580_000)[0].goods == 0
+    assert supervise([("a", forever)], 620_000)[0].goods == 1
+    assert supervise([("a", forever)], 7_200_000)[0].goods == 1
+
+
+def test_a_start_in_which_a_task_dies_on_and_on_is_never_good():
+    async def dies(beat):
+        raise ValueError
+
+    assert supervise([("a", forever), ("b", dies)], 3_600_000)[0].goods == 0
+
+
+def test_a_start_whose_task_keeps_no_promise_is_never_good():
+    async def stuck(beat):
+        beat(1000)
+        await asyncio.Event().wait()
+
+    assert supervise([("a", stuck)], 3_600_000)[0].goods == 0
+
+
+def test_a_start_with_one_early_death_is_good_later():
+    deaths = []
+
+    async def dies_once(beat):
+        if not deaths:
+            deaths.append(1)
+            raise ValueError
+        await asyncio.Event().wait()
+
+    assert supervise([("a", dies_once)], 580_000)[0].goods == 0
+    assert supervise([("a", dies_once)], 1_300_000)[0].goods == 1

@@ -20,13 +20,13 @@ CLOCK = "firmware/lib/gateway/clock.py"
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        (GATEWAY, "import machine", "boards/hw.py only"),
-        (GATEWAY, "from network import WLAN", "boards/hw.py only"),
+        (GATEWAY, "import machine", "boards/ only"),
+        (GATEWAY, "from network import WLAN", "boards/ only"),
         (GATEWAY, "import re", "not for the board"),
         (GATEWAY, "from typing import Any", "not for the board"),
         (GATEWAY, "def f():\n    import meterlab.meter", "not for the board"),
         (GATEWAY, "import boards", "gateway does not import boards"),
-        ("firmware/main.py", "import machine", "boards/hw.py only"),
+        ("firmware/lib/wisun/x.py", "import machine", "boards/ only"),
         (CODEC, "from gateway import log", "echonet does not import gateway"),
         (PROTOCOL, "import echonet", "wisun does not import echonet"),
         (HARDWARE, "import gateway.clock", "boards does not import gateway"),

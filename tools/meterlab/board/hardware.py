@@ -31,7 +31,7 @@ HARDWARE = {
     board.name: board
     for board in (
         Hardware("generic", led_pin=2),
-        Hardware("atoms3-a1", led_pin=35, button_pin=41, pins=49, input_only=99),
-        Hardware("atoms3-c1", led_pin=35, button_pin=41, pins=49, input_only=99),
+        Hardware("atoms3lite-a1", led_pin=35, button_pin=41, pins=49, input_only=99),
+        Hardware("atoms3lite-c1", led_pin=35, button_pin=41, pins=49, input_only=99),
     )
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 Colour = tuple[int, int, int]
 OFF: Colour = (0, 0, 0)
 
-STEADY_MS = 2500  # unchanged for so long, and no longer gap was seen before: steady
+STEADY_MS = 3500  # unchanged for so long, and no longer gap was seen before: steady
 LOOK_MS = 20_000  # how far back one looks
 ALIKE = 0.30  # two times that differ by less than this share are the same
 FLASH_MS = 120

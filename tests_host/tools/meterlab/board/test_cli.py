@@ -232,7 +232,7 @@ def test_a_file_in_the_way_of_the_link(tmp_path, folder):
 
 
 def test_orders(make_board, connect):
-    board: VirtualBoard = make_board(hardware="atoms3-a1")
+    board: VirtualBoard = make_board(hardware="atoms3lite-a1")
     raw = connect(board)
     raw.raw()
     raw.run("from machine import Pin\nb = Pin(41, Pin.IN, Pin.PULL_UP); q = Pin(7, Pin.IN)")

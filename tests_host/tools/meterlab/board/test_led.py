@@ -128,7 +128,7 @@ def play(rgb, times):
 
 
 def test_ws2812_on_a_board(make_board, connect):
-    board = make_board(hardware="atoms3-a1")
+    board = make_board(hardware="atoms3lite-a1")
     raw = connect(board)
     raw.raw()
     raw.run(PLAYER + "play((0, 20, 0), (60, 60, 60, 420))")

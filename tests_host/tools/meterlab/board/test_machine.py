@@ -228,7 +228,7 @@ def test_pins_that_do_not_exist(raw):
 
 
 def test_button_and_its_interrupt(make_board, connect):
-    board = make_board(hardware="atoms3-a1")
+    board = make_board(hardware="atoms3lite-a1")
     raw = connect(board)
     raw.raw()
     raw.run("from machine import Pin\nb = Pin(41, Pin.IN, Pin.PULL_UP)\nprint(b())")
