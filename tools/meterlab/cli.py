@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from meterlab.air import rssi_at
 from meterlab.board import cli as board_cli
 from meterlab.control import ControlError
 from meterlab.demo import cli as demo_cli
-from meterlab.metering import Equipment
+from meterlab.metering import METERS
+from meterlab.scenario import load, shipped
 from meterlab.serve import Service, serve
 from meterlab.world import KINDS, Plan
 
@@ -42,22 +44,53 @@ def module(
         ),
     ],
     kind: Annotated[str, typer.Option(help="One of: " + ", ".join(KINDS) + ".")] = "bp35a1",
-    seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="The same seed makes the same world and draws the same faults.")
+    ] = 0,
     fast: Annotated[bool, typer.Option("--fast", help="Shorten all waiting.")] = False,
     factor: Annotated[
         float | None, typer.Option(min=1, help="By how much; 10 with --fast alone.")
     ] = None,
-    solar: Annotated[int, typer.Option(min=0, help="Watts at peak of cells on the roof.")] = 0,
-    d3: Annotated[bool, typer.Option("--d3/--no-d3", help="Has a coefficient.")] = True,
+    solar: Annotated[
+        int | None, typer.Option(min=0, help="Watts at peak of cells on the roof.")
+    ] = None,
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="What goes wrong: a .toml file, or one of " + ", ".join(shipped()) + ".",
+        ),
+    ] = None,
+    meter: Annotated[
+        str | None, typer.Option(help="A meter like this: " + ", ".join(METERS) + ".")
+    ] = None,
+    lacks: Annotated[
+        str, typer.Option(metavar="EPC,...", help="Properties it does not have, in hex.")
+    ] = "",
+    days: Annotated[
+        int | None, typer.Option(min=0, max=99, help="Days of history that it keeps.")
+    ] = None,
+    d3: Annotated[bool | None, typer.Option("--d3/--no-d3", help="Has a coefficient.")] = None,
     reverse: Annotated[
-        bool, typer.Option("--reverse/--no-reverse", help="Measures what is exported.")
-    ] = True,
-    ec: Annotated[bool, typer.Option("--ec/--no-ec", help="Has the history by slots.")] = True,
-    whole_amperes: Annotated[bool, typer.Option("--whole-amperes")] = False,
-    two_wire: Annotated[bool, typer.Option("--two-wire", help="No phase T.")] = False,
-    unit: Annotated[str, typer.Option(help="Unit code E1, in hex.")] = "02",
-    digits: Annotated[int, typer.Option(min=1, max=8, help="Effective digits D7.")] = 7,
-    rssi: Annotated[int, typer.Option(max=0, help="Signal in dBm.")] = -60,
+        bool | None, typer.Option("--reverse/--no-reverse", help="Measures what is exported.")
+    ] = None,
+    ec: Annotated[
+        bool | None, typer.Option("--ec/--no-ec", help="Has the history by slots.")
+    ] = None,
+    whole_amperes: Annotated[
+        bool | None, typer.Option("--whole-amperes/--tenths", help="Of the currents.")
+    ] = None,
+    two_wire: Annotated[
+        bool | None, typer.Option("--two-wire/--three-wire", help="Has no phase T.")
+    ] = None,
+    unit: Annotated[str | None, typer.Option(help="Unit code E1, in hex.")] = None,
+    digits: Annotated[int | None, typer.Option(min=1, max=8, help="Effective digits D7.")] = None,
+    neighbours: Annotated[
+        int | None, typer.Option(min=0, max=9, help="Meters of other homes on the air.")
+    ] = None,
+    rssi: Annotated[
+        int | None, typer.Option(max=0, help="Signal in dBm; -60 if not given.")
+    ] = None,
     metres: Annotated[
         float | None, typer.Option(min=0, help="Distance, instead of --rssi.")
     ] = None,
@@ -67,7 +100,9 @@ def module(
     instant: Annotated[
         bool, typer.Option("--instant", help="Radio, meter and module answer at once.")
     ] = False,
-    lifetime: Annotated[int, typer.Option(min=60, help="Session lifetime in s.")] = 86_400,
+    lifetime: Annotated[
+        int | None, typer.Option(min=60, help="Session lifetime in s; a day if not given.")
+    ] = None,
     echo: Annotated[bool | None, typer.Option("--echo/--no-echo", help="SFE after reset.")] = None,
     hex_data: Annotated[
         bool | None, typer.Option("--hex/--binary", help="State of WOPT at the start.")
@@ -84,38 +119,75 @@ def module(
         bool, typer.Option("--control", help="Take NAME VALUE lines from standard input.")
     ] = False,
 ) -> None:
-    """A radio module with a meter behind it, on a pseudo terminal, until Ctrl-C."""
+    """A radio module with a meter behind it, on a pseudo terminal, until Ctrl-C.
+
+    What is given here goes before what a scenario says.
+    """
     try:
-        plan = Plan(
-            rbid,
-            password,
-            kind=kind,
-            seed=seed,
-            solar=solar,
-            echo=echo,
-            hex_data=hex_data,
-            equipment=Equipment(
-                coefficient=1 if d3 else None,
-                unit=int(unit, 16),
-                digits=digits,
-                reverse=reverse,
-                slots=ec,
-                whole_amperes=whole_amperes,
-                two_wire=two_wire,
-            ),
-        )
-        plan.conduct.lifetime_s = lifetime
-        plan.link.rssi = rssi if metres is None else rssi_at(metres)
-        plan.link.loss_up = plan.link.loss_down = loss
-        plan.link.instant = plan.quirks.prompt = instant
+        told = load(scenario) if scenario else None
+        base = METERS[_one_of("--meter", meter or "full", METERS)]
+        plan = Plan(rbid, password, kind=kind, seed=seed, equipment=base)
+        if told is not None:
+            plan = told.furnish(plan)
+            if meter:
+                plan.equipment = base
+        given = {
+            "coefficient": None if d3 is None else 1,
+            "unit": None if unit is None else _hex("--unit", unit),
+            "digits": digits,
+            "reverse": reverse,
+            "slots": ec,
+            "history_days": days,
+            "whole_amperes": whole_amperes,
+            "two_wire": two_wire,
+        }
+        changes: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+        if d3 is False:
+            changes["coefficient"] = None
+        if lacks:
+            changes["lacks"] = frozenset(_hex("--lacks", epc) for epc in lacks.split(","))
+        plan.equipment = replace(plan.equipment, **changes)
+        for name, value in (
+            ("solar", solar),
+            ("echo", echo),
+            ("hex_data", hex_data),
+            ("neighbours", neighbours),
+        ):
+            if value is not None:
+                setattr(plan, name, value)
+        orders = list(told.orders) if told is not None else []
+        if lifetime is not None:
+            orders.append(f"conduct.lifetime_s {lifetime}")
+        if metres is not None:
+            orders.append(f"link.metres {metres}")
+        elif rssi is not None:
+            orders.append(f"link.rssi {rssi}")
+        if loss is not None:
+            orders.append(f"link.loss {loss}")
+        if instant:
+            orders += ["link.instant on", "quirks.prompt on"]
         service = Service(
             link,
             factor=factor or (10.0 if fast else 1.0),
             paced=paced,
             rxbuf=rxbuf,
-            orders=set_ or (),
+            orders=[*orders, *(set_ or ())],
             control=control,
+            faults=told.faults(seed, kind) if told is not None else (),
         )
         asyncio.run(serve(plan, service, typer.echo))
     except (ControlError, OSError, ValueError) as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def _one_of(option: str, value: str, allowed: Iterable[str]) -> str:
+    if value not in allowed:
+        raise ValueError(f"{option}: {value!r} is not one of {', '.join(allowed)}")
+    return value
+
+
+def _hex(option: str, value: str) -> int:
+    try:
+        return int(value, 16)
+    except ValueError:
+        raise ValueError(f"{option}: {value!r} is not hexadecimal") from None

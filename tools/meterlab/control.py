@@ -79,12 +79,13 @@ def names() -> list[str]:
 class Control:
     """Orders and faults for one world and the line its module hangs on.
 
-    `active`: the faults that are under way now.
+    `active`: the faults that are under way now. `told` gets a line when one begins or ends.
     """
 
     def __init__(self, world: World, line: Line | None = None) -> None:
         self.world = world
         self.active: list[Fault] = []
+        self.told: Callable[[str], None] | None = None
         self._line = line
         self._held: dict[str, list[tuple[Fault, object]]] = {}  # the later ones behind
         self._before: dict[str, object] = {}  # what a setting was without any fault
@@ -129,6 +130,8 @@ class Control:
 
     def _begin(self, fault: Fault) -> None:
         self.active.append(fault)
+        if self.told is not None:
+            self.told(f"begins: {fault}")
         for order in fault.orders:
             name, value = parse(order)
             if name in self._deeds:
@@ -145,6 +148,8 @@ class Control:
 
     def _end(self, fault: Fault) -> None:
         self.active.remove(fault)
+        if self.told is not None and fault.lasts_s:
+            self.told(f"ends: {fault}")
         for target in list(self._held):
             held = [item for item in self._held[target] if item[0] is not fault]
             if len(held) == len(self._held[target]):

@@ -20,15 +20,17 @@ from meterlab.scheduler import Scheduler
 class LineFaults:
     """Shares between 0 and 1.
 
-    `lose`, `lose_in`: of the bytes lost towards the host, towards the module. `noise`: of the
-    outputs with junk before them. `double`: of the outputs that come twice. `split`: of the
-    outputs that arrive in two parts, up to `split_ms` apart. `cut`: of the outputs that stop
-    somewhere in the middle. `glue`: of the replies `OK` whose line feed is lost.
+    `lose`, `lose_in`: of the bytes lost towards the host, towards the module. `noise`, `noise_in`:
+    of the outputs, and of what the host writes, with junk before them. `double`: of the outputs
+    that come twice. `split`: of the outputs that arrive in two parts, up to `split_ms` apart.
+    `cut`: of the outputs that stop somewhere in the middle. `glue`: of the replies `OK` whose line
+    feed is lost.
     """
 
     lose: float = 0.0
     lose_in: float = 0.0
     noise: float = 0.0
+    noise_in: float = 0.0
     double: float = 0.0
     split: float = 0.0
     split_ms: int = 200
@@ -66,6 +68,9 @@ class Line:
         """From the host to the module."""
         if self.module.baud != self.baud:
             data = self._rng.randbytes(len(data) // 2 + 1)
+        if self.faults.noise_in and self._rng.random() < self.faults.noise_in:
+            data = self._rng.randbytes(self._rng.randrange(1, 12)) + data
+            self.counters["noise in"] += 1
         if self.faults.lose_in:
             data = self._thin(data, self.faults.lose_in)
         self.module.feed(data)

@@ -1,8 +1,9 @@
 """What the measuring half of a low-voltage smart meter (class 0x0288) can tell.
 
 Typed numbers come from a `Household`; this turns them into the EDT bytes of each property, as the
-ECHONET Appendix lays them out (Release F): counters cut to their effective digits, half-hour
-histories E2/E4 by day and EC by slot, fixed-time values EA/EB, the clock 97/98.
+ECHONET Appendix lays them out: counters cut to their effective digits, half-hour histories E2/E4
+by day and EC by slot, fixed-time values EA/EB, the clock 97/98; and since Release R the values of
+each minute, D0 and the history EE.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from meterlab.household import DAY, JST, Household, day_of
 
 NO_DATA = 0xFFFFFFFE
 SLOT = 1_800
+MINUTE = 60
 _ZONE = timezone(timedelta(seconds=JST))
 
 # E1: unit of the cumulative energies -> watt-seconds per count.
@@ -37,9 +39,12 @@ class Equipment:
     """What a meter is and has. The defaults are a first-generation meter with everything.
 
     `coefficient`: D3, or None when the meter lacks it. `reverse`: E3, E4, EB and the second half
-    of EC. `slots`: EC and ED. `history_days`: how far back E2 and E4 go. `initial`: counts at
-    installation, to bring a roll-over near. `two_wire`: no current on phase T. `clock_offset`:
-    seconds by which the meter's clock is wrong.
+    of EC. `slots`: EC and ED. `history_days`: how far back E2, E4 and EC go; `strict_days`: a day
+    beyond is refused, not answered with "no data". `initial`: counts at installation, to bring a
+    roll-over near. `two_wire`: no current on phase T. `clock_offset`: seconds by which the meter's
+    clock is wrong. `release`: F, or R of the second generation, which has C0, D0, EE and EF.
+    `minutes_kept`: how far back EE goes. `lacks`: properties that it does not have, in spite of
+    all that.
     """
 
     coefficient: int | None = 1
@@ -48,12 +53,16 @@ class Equipment:
     reverse: bool = True
     slots: bool = True
     history_days: int = 99
+    strict_days: bool = False
     whole_amperes: bool = False
     two_wire: bool = False
     initial: int = 0
     clock_offset: int = 0
     maker: bytes = b"\x00\x00\x16"
     serial: bytes = b"K24A012345"
+    release: str = "F"
+    minutes_kept: int = 1_440
+    lacks: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
@@ -62,6 +71,35 @@ class Equipment:
             raise ValueError("a counter has 1 to 8 digits")
         if len(self.serial) > 12:
             raise ValueError("a production number has at most 12 characters")
+        if self.release not in ("F", "R"):
+            raise ValueError(f"a meter is of release F or R, not {self.release!r}")
+        if not 0 <= self.history_days <= 99:
+            raise ValueError("a meter keeps 0 to 99 days")
+        for epc in self.lacks:
+            if epc in _NEEDED or not 0x80 <= epc <= 0xFF:
+                raise ValueError(f"no meter lacks {epc:02X}")
+
+
+# Without these a host cannot even learn what there is.
+_NEEDED = frozenset((0x80, 0x82, 0x9D, 0x9E, 0x9F))
+
+# Meters as they are met, by a name for them.
+METERS = {
+    "full": Equipment(),
+    "kansai": Equipment(coefficient=None, reverse=False, slots=False),
+    "14-days": Equipment(history_days=14),
+    "two-wire": Equipment(two_wire=True, whole_amperes=True),
+    "tenths": Equipment(unit=0x01, digits=6),
+    "second": Equipment(release="R"),
+    "bare": Equipment(
+        coefficient=None,
+        reverse=False,
+        slots=False,
+        history_days=14,
+        strict_days=True,
+        lacks=frozenset((0x8D, 0x97, 0x98)),
+    ),
+}
 
 
 def property_map(epcs: Iterable[int]) -> bytes:
@@ -90,6 +128,7 @@ class Metering:
         self.location = b"\x61"  # garden, number 1
         self._day = 0xFF
         self._slots = b"\xff" * 6 + b"\x01"
+        self._minutes = b"\xff" * 6 + b"\x01"
         self.getters: dict[int, Callable[[], bytes]] = self._table()
         self.setters: dict[int, Callable[[bytes], bool]] = {
             0x81: self._set_location,
@@ -97,6 +136,11 @@ class Metering:
         }
         if equipment.slots:
             self.setters[0xED] = self._set_slots
+        if equipment.release == "R":
+            self.setters[0xEF] = self._set_minutes
+        for epc in equipment.lacks:
+            self.getters.pop(epc, None)
+            self.setters.pop(epc, None)
 
     def get(self, epc: int) -> bytes | None:
         """EDT of a property; None when this meter does not have it."""
@@ -117,7 +161,7 @@ class Metering:
         table: dict[int, Callable[[], bytes]] = {
             0x80: fixed(b"\x30"),
             0x81: lambda: self.location,
-            0x82: fixed(b"\x00\x00F\x00"),
+            0x82: fixed(b"\x00\x00F\x00" if kit.release == "F" else b"\x00\x00R\x04"),
             0x88: fixed(b"\x42"),
             0x8A: fixed(kit.maker),
             0x8D: fixed(kit.serial.ljust(12, b"\x00")),
@@ -144,6 +188,11 @@ class Metering:
         if kit.slots:
             table[0xEC] = self._slot_history
             table[0xED] = lambda: self._slots
+        if kit.release == "R":
+            table[0xC0] = fixed(b"\x00" + kit.maker + kit.serial.rjust(12, b"0"))
+            table[0xD0] = self._last_minute
+            table[0xEE] = self._minute_history
+            table[0xEF] = lambda: self._minutes
         return table
 
     # -- time
@@ -199,10 +248,29 @@ class Metering:
     def _slot_history(self) -> bytes:
         if self._slots[0] == 0xFF:
             return self._slots + struct.pack(">II", NO_DATA, NO_DATA)
-        year, month, day, hour, minute, count = struct.unpack(">HBBBBB", self._slots)
-        utc = int(datetime(year, month, day, hour, minute, tzinfo=_ZONE).timestamp())
+        utc, count = moment(self._slots)
         pairs = (struct.pack(">II", *self._remembered(utc - SLOT * i)) for i in range(count))
         return self._slots + b"".join(pairs)
+
+    def _minute(self, utc: int) -> bytes:
+        """The counters at a full minute, as far as the meter still knows them."""
+        now = self.now()
+        oldest = (now // MINUTE - self.equipment.minutes_kept) * MINUTE
+        known = oldest <= utc <= now
+        if not known or day_of(utc) < self.household.installed:
+            return struct.pack(">II", NO_DATA, NO_DATA)
+        normal, reverse = (self._counts(energy) for energy in self.household.energy(utc))
+        return struct.pack(">II", normal, reverse if self.equipment.reverse else NO_DATA)
+
+    def _last_minute(self) -> bytes:
+        utc = self.now() // MINUTE * MINUTE
+        return stamp(utc) + self._minute(utc)
+
+    def _minute_history(self) -> bytes:
+        if self._minutes[0] == 0xFF:
+            return self._minutes + struct.pack(">II", NO_DATA, NO_DATA)
+        utc, count = moment(self._minutes)
+        return self._minutes + b"".join(self._minute(utc - MINUTE * i) for i in range(count))
 
     # -- current
 
@@ -226,23 +294,39 @@ class Metering:
     def _set_day(self, edt: bytes) -> bool:
         if len(edt) != 1 or edt[0] > 99:
             return False
+        if self.equipment.strict_days and edt[0] > self.equipment.history_days:
+            return False
         self._day = edt[0]
         return True
 
     def _set_slots(self, edt: bytes) -> bool:
-        if len(edt) != 7:
-            return False
-        year, month, day, hour, minute, count = struct.unpack(">HBBBBB", edt)
-        if minute not in (0, 30) or not 1 <= count <= 12:
-            return False
-        try:
-            datetime(year, month, day, hour, minute, tzinfo=_ZONE)
-        except ValueError:
+        if len(edt) != 7 or edt[5] not in (0, 30) or not 1 <= edt[6] <= 12 or not _is_time(edt):
             return False
         self._slots = edt
+        return True
+
+    def _set_minutes(self, edt: bytes) -> bool:
+        if len(edt) != 7 or not 1 <= edt[6] <= 10 or not _is_time(edt):
+            return False
+        self._minutes = edt
         return True
 
 
 def stamp(utc: int) -> bytes:
     """The seven bytes YYYY MM DD hh mm ss of a moment, JST."""
     return struct.pack(">HBBBBB", *datetime.fromtimestamp(utc, _ZONE).timetuple()[:6])
+
+
+def moment(edt: bytes) -> tuple[int, int]:
+    """(UTC seconds, count) of ED or EF: YYYY MM DD hh mm n, JST. ValueError when there is no such
+    time."""
+    year, month, day, hour, minute, count = struct.unpack(">HBBBBB", edt)
+    return int(datetime(year, month, day, hour, minute, tzinfo=_ZONE).timestamp()), count
+
+
+def _is_time(edt: bytes) -> bool:
+    try:
+        moment(edt)
+    except ValueError:
+        return False
+    return True

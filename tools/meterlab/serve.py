@@ -15,13 +15,15 @@ from meterlab.control import Control, ControlError
 from meterlab.household import day_of
 from meterlab.pty import PtyLink
 from meterlab.scheduler import LoopScheduler
+from meterlab.trouble import Fault
 from meterlab.world import Plan, World
 
 
 @dataclass(slots=True)
 class Service:
     """`path`: the link to the terminal. `factor`: process time runs so much faster. `orders`: for
-    `Control`, carried out before the start. `control`: take more of them from standard input."""
+    `Control`, carried out before the start. `control`: take more of them from standard input.
+    `faults`: what goes wrong, at its times from the start."""
 
     path: Path
     factor: float = 1.0
@@ -29,10 +31,12 @@ class Service:
     rxbuf: int = 4_096
     orders: Sequence[str] = ()
     control: bool = False
+    faults: Sequence[Fault] = ()
 
 
 async def serve(plan: Plan, service: Service, say: Callable[[str], None]) -> None:
-    """Run until SIGINT or SIGTERM. `say` gets one line when ready, then one per control order."""
+    """Run until SIGINT or SIGTERM. `say` gets one line when ready, then one per control order and
+    for each fault that begins or ends."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     scheduler = LoopScheduler(loop, utc_ms=time.time_ns() // 1_000_000, factor=service.factor)
@@ -61,6 +65,8 @@ async def serve(plan: Plan, service: Service, say: Callable[[str], None]) -> Non
             f"{plan.kind} ready on {service.path} ({link.name}), "
             f"meter {world.node.mac.hex().upper()} on channel {world.node.channel:02X}"
         )
+        control.told = say
+        control.play(service.faults)
         await stop.wait()
     finally:
         world.stop()

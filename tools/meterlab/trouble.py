@@ -108,6 +108,7 @@ CATALOGUE = (
     _Kind("line.lose", 4, _SHORT, _share("line.lose", 0.0005, 0.01)),
     _Kind("line.lose_in", 4, _SHORT, _share("line.lose_in", 0.0005, 0.01)),
     _Kind("line.noise", 4, _SHORT, _share("line.noise", 0.02, 0.3)),
+    _Kind("line.noise_in", 2, _SHORT, _share("line.noise_in", 0.02, 0.2)),
     _Kind("line.double", 3, _SHORT, _share("line.double", 0.02, 0.3)),
     _Kind("line.split", 3, _SHORT, _share("line.split", 0.05, 0.6)),
     _Kind("line.cut", 3, _SHORT, _share("line.cut", 0.01, 0.2)),

@@ -26,8 +26,9 @@ KINDS = (*PRODUCTS, *J11_KINDS)
 @dataclass(slots=True)
 class Plan:
     """Everything that can be chosen. `solar`: watts at peak. `rbid`, `password`: the meter's
-    B-route credentials. `echo`, `hex_data`: SFE and WOPT at the start, None = as delivered. The
-    parts it holds are used as they are, not copied."""
+    B-route credentials. `neighbours`: meters of other homes on the air, each with its own
+    credentials, the first on the same channel. `echo`, `hex_data`: SFE and WOPT at the start,
+    None = as delivered. The parts it holds are used as they are, not copied."""
 
     rbid: str
     password: str
@@ -43,6 +44,7 @@ class Plan:
     traits: Traits | None = None
     echo: bool | None = None
     hex_data: bool | None = None
+    neighbours: int = 0
 
 
 class World:
@@ -75,8 +77,15 @@ class World:
             seed=plan.seed,
         )
         self.air.add_node(self.node)
+        self.neighbours = [
+            _neighbour(scheduler, plan, i, self.node) for i in range(plan.neighbours)
+        ]
+        for node in self.neighbours:
+            self.air.add_node(node)
         self.module = _module(scheduler, self.air, plan, rng)
         self.air.place(self.module.modem, self.node, plan.link)
+        for i, node in enumerate(self.neighbours):
+            self.air.place(self.module.modem, node, Link(rssi=-72 - 6 * i))
 
     @property
     def sk(self) -> SkStack:
@@ -97,6 +106,24 @@ class World:
 
     def stop(self) -> None:
         self.meter.stop()
+
+
+def _neighbour(scheduler: Scheduler, plan: Plan, number: int, node: Node) -> Node:
+    """The meter of another home."""
+    rng = Random(f"neighbour {plan.seed} {number}")
+    mac = bytes.fromhex("001C6400") + rng.randbytes(4)
+    household = Household(plan.seed + 7_919 * (number + 1), installed=plan.installed)
+    rbid = f"{rng.getrandbits(128):032X}"
+    password = f"{rng.getrandbits(48):012X}"
+    return Node(
+        scheduler,
+        Meter(scheduler, household, seed=plan.seed + number + 1),
+        Paa(scheduler, rbid, password, seed=plan.seed + number + 1),
+        mac=mac,
+        channel=node.channel if not number else 0x21 + 2 * rng.randrange(14),
+        pan_id=int.from_bytes(mac[6:], "big"),
+        seed=plan.seed + number + 1,
+    )
 
 
 def _module(scheduler: Scheduler, air: Air, plan: Plan, rng: Random) -> Module:

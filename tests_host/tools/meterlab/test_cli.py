@@ -152,6 +152,29 @@ def test_orders_while_it_runs(tmp_path):
     assert not link.is_symlink()
 
 
+def test_a_scenario_and_what_is_given_beside_it(tmp_path):
+    story = tmp_path / "story.toml"
+    story.write_text(
+        'title = "A short one"\n[meter]\nlike = "kansai"\n[set]\nlink.rssi = -70\n'
+        "[[fault]]\nat = 5\nlasts = 10\nset = { manners.silent = true }\n"
+    )
+    link = tmp_path / "radio"
+    args = ("--kind", "bp35c0-j11", "--scenario", str(story), "--factor", "100")
+    with running(link, *args) as (process, ready):
+        assert process.stdout is not None and ready.startswith("bp35c0-j11 ready on")
+        begins = process.stdout.readline()
+        ends = process.stdout.readline()
+        port = Port(link)
+        port.serial.write(bytes.fromhex("D0EA83FC006B000403A80000"))
+        said = port.until("\xd0\xf9\xee\x5d\x20\x6b.{6}.{9}").encode("latin-1")
+        port.serial.close()
+        process.terminate()
+        assert process.wait(SECONDS) == 0
+    assert begins.startswith("begins: 0d 00:00:05 for 10 s: told (manners.silent on)")
+    assert ends == begins.replace("begins", "ends")
+    assert said.hex().upper().endswith("D0F9EE5D206B000D03AC00A801040001030000158A")
+
+
 def test_an_older_link_is_replaced_and_a_file_is_not(tmp_path):
     link = tmp_path / "radio"
     link.symlink_to("/dev/null")
@@ -174,6 +197,11 @@ def test_an_older_link_is_replaced_and_a_file_is_not(tmp_path):
         (("--unit", "05"), "E1"),
         (("--set", "foo=1"), "manners.silent"),
         (("--password", "TOOSHORT"), "12"),
+        (("--meter", "mine"), "kansai"),
+        (("--lacks", "EC,XX"), "'XX'"),
+        (("--lacks", "9F"), "9F"),
+        (("--scenario", "doom"), "weak-evening"),
+        (("--kind", "rs-wsuha-j11", "--hex"), "J11"),
     ],
 )
 def test_mistakes_are_explained_without_showing_secrets(tmp_path, args, says):

@@ -51,6 +51,9 @@ PRODUCTS: dict[str, Product] = {
             info_tail=" ",
             mac=bytes.fromhex("100723FF"),
         ),
+        Product("cube-j1", True, "1.5.2", "rev17", mac=_DUAL_MAC),
+        # Reports differ on what this one sends.
         Product("rl7023-dss", True, "1.5.2", None, options=False, hex_data=True, mac=_DUAL_MAC),
+        Product("rl7023-dss-binary", True, "1.5.2", None, options=False, mac=_DUAL_MAC),
     )
 }
