@@ -233,6 +233,7 @@ _CHECKS = {
     "ssid": _ssid,
     "wifi_key": _wifi_key,
     "country": _country,
+    "board": _board,
     "token": _token,
     "hostname": _hostname,
     "host": _host,
