@@ -53,6 +53,7 @@ LAZY: dict[str, str] = {
     "gateway/led": "loaded when the LED may have to show something else, then dropped",
     "gateway/learn": "loaded for the start of a session, then dropped",
     "gateway/link": "loaded for one attempt to join, then dropped",
+    "gateway/https": "loaded for one upload, instead of gateway/http, then dropped",
     "gateway/judge": "loaded when a source tells the time, then dropped",
     "gateway/line": "loaded when somebody types at the console",
     "gateway/names": "loaded for one upload or question to a time server, then dropped",

@@ -41,7 +41,7 @@ async def errand(owner, name):
             __import__("gateway." + name)
             return await sys.modules["gateway." + name].run(owner)
         finally:
-            drop(name, "names", "http", "batch", "reply")
+            drop(name, "names", "http", "https", "batch", "reply")
 
 
 class Network:

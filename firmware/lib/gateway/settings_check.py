@@ -142,19 +142,25 @@ def _host(text):
 
 
 def _url(text):
-    if text[:8].lower() == "https://":
-        raise _Wrong("is https, which this version cannot speak; use http:// inside your home")
-    if text[:7].lower() != "http://":
+    scheme, _, rest = text.partition("://")
+    scheme = scheme.lower()
+    if scheme not in ("http", "https"):
         raise _Wrong("is not a server address; write it like http://192.168.1.10:8000")
     _long(text, 8, 200)
     if any(not "!" <= c <= "~" or c in '?#@"<>\\' for c in text):
         raise _Wrong("contains a blank or one of ? # @ \" < > \\; leave it out")
-    rest = text[7:].rstrip("/")
-    host, slash, path = rest.partition("/")
+    host, slash, path = rest.rstrip("/").partition("/")
     name, colon, port = host.partition(":")
     if colon and not (port.isdigit() and 1 <= int(port) <= 65535):
         raise _Wrong("has a wrong port; after the colon comes a number from 1 to 65535")
-    return "http://" + _host(name) + colon + port + slash + path
+    return scheme + "://" + _host(name) + colon + port + slash + path
+
+
+def _file(text):
+    _long(text, 1, 60)
+    if any(not "!" <= c <= "~" for c in text):
+        raise _Wrong("contains a blank or a character outside ASCII; rename the file")
+    return text
 
 
 def _dotted(text):
@@ -240,4 +246,5 @@ _CHECKS = {
     "url": _url,
     "address": _address,
     "mask": _mask,
+    "file": _file,
 }

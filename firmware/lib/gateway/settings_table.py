@@ -21,6 +21,8 @@ TABLE = (
     ("net.hostname", None, "hostname", False),  # None: kenshin- and the end of the board's number
     ("server.url", None, "url", False),
     ("server.token", None, "token", True),
+    ("server.ca", None, "file", False),
+    ("server.client", "auto", ("auto", "requests", "asyncio"), False),
     ("server.interval", 60, (10, 3600), False),
     ("poll.interval", 30, (10, 3600), False),
     ("poll.energy", 300, (30, 86400), False),

@@ -40,7 +40,7 @@ async def run(up):
     try:
         if isinstance(address, HttpError):
             raise address
-        answer = await _post(up, address)(
+        answer = await pick(up, address).post(
             url,
             {
                 "Authorization": "Bearer " + str(settings["server.token"]),
@@ -55,18 +55,23 @@ async def run(up):
         if host in known:
             known[host] = (known[host][0], 0)  # perhaps it is elsewhere now
     status = None
-    drop("http")
+    drop("http", "https")
     from gateway import reply
 
     return reply.judge(up, batch, began, answer)
 
 
-def _post(up, address):
+def pick(up, address):
+    settings = up.settings
     if up.post:
-        return up.post
+        return up
+    if settings["server.client"] == "asyncio" or settings["server.url"][:6] == "https:":
+        from gateway.https import Client
+
+        return Client(up.clock, address, settings["server.ca"])
     from gateway.http import Client
 
-    return Client(up.clock, address).post
+    return Client(up.clock, address)
 
 
 def _body(up, batch, status):

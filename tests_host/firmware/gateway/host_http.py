@@ -1,25 +1,28 @@
-"""The HTTP client and the uplink against real servers that misbehave, over loopback.
+"""Both HTTP clients and the uplink against real servers that misbehave, over loopback.
 
-Run on every MicroPython of this machine, with its own frozen `requests` and with one that behaves
-like the next version's, and on CPython with the latter.
+Run on every MicroPython of this machine: with its own frozen `requests`, with one that behaves
+like the next version's (on CPython too), and with the asyncio client, without TLS and with it.
 """
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import socket
-import struct
+import ssl
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from badservers import Servers
 from meterlab.runtimes import find_runtimes
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,184 +31,7 @@ COMPILED = ROOT / ".cache" / "upy" / "lib"
 HELPERS = ROOT / "tests_host" / "firmware"
 STANDIN = HERE / "requests_1_1"
 
-Socket = socket.socket
-
-
-class Servers:
-    """One listening socket; the first part of the path says how the server behaves."""
-
-    def __init__(self) -> None:
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.listening.getsockname()[1]
-        self.stop = threading.Event()
-        self.rows: dict[int, list[Any]] = {}
-        self.seen: list[int] = []  # sequence numbers as they came, repeats included
-        self.requests: list[bytes] = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        self.stop.set()
-        self.listening.close()
-
-    def _accept(self) -> None:
-        while not self.stop.is_set():
-            try:
-                connection, _ = self.listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: Socket) -> None:
-        connection.settimeout(10)
-        try:
-            with connection:
-                self._behave(connection)
-        except OSError:
-            pass  # the client went away, as it should
-
-    def _head(self, connection: Socket) -> tuple[bytes, bytes]:
-        data = b""
-        while b"\r\n\r\n" not in data:
-            more = connection.recv(4096)
-            if not more:
-                return data, b""
-            data += more
-        head, _, body = data.partition(b"\r\n\r\n")
-        return head, body
-
-    def _behave(self, connection: Socket) -> None:
-        head, body = self._head(connection)
-        case = head.split(b" ")[1].split(b"/")[1].decode()
-        if case == "slam":
-            return  # with the body unread, so the client is reset
-        length = int(_header(head, "content-length") or 0)
-        while len(body) < length:
-            more = connection.recv(4096)
-            if not more:
-                return
-            body += more
-        self.requests.append(head)
-        answer = getattr(self, "do_" + case.replace("-", "_"), None)
-        if answer is None:
-            connection.sendall(FIXED[case])
-            if case == "linger":
-                self._until_closed(connection)
-        else:
-            answer(connection, head, body)
-
-    def _until_closed(self, connection: Socket) -> None:
-        while connection.recv(4096):
-            pass
-
-    def do_echo(self, connection: Socket, head: bytes, body: bytes) -> None:
-        seen = {
-            "line": head.split(b"\r\n")[0].decode(),
-            "host": _header(head, "host"),
-            "authorization": _header(head, "authorization"),
-            "length": _header(head, "content-length"),
-            "encoding": _header(head, "transfer-encoding"),
-            "body": len(body),
-            "right": body == b"0123456789" * 500,
-        }
-        connection.sendall(_reply(json.dumps(seen).encode()))
-
-    def do_split(self, connection: Socket, head: bytes, body: bytes) -> None:
-        for byte in _reply(b'{"v":1}'):
-            connection.sendall(bytes((byte,)))
-
-    def do_silent(self, connection: Socket, head: bytes, body: bytes) -> None:
-        self._until_closed(connection)
-
-    def _trickle(self, connection: Socket, start: bytes, drip: bytes) -> None:
-        connection.sendall(start)
-        while not self.stop.wait(0.05):
-            connection.sendall(drip)
-
-    def do_trickle_status(self, connection: Socket, head: bytes, body: bytes) -> None:
-        self._trickle(connection, b"HTTP/1.1 200 ", b"O")
-
-    def do_trickle_headers(self, connection: Socket, head: bytes, body: bytes) -> None:
-        self._trickle(connection, b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n")
-
-    def do_trickle_body(self, connection: Socket, head: bytes, body: bytes) -> None:
-        self._trickle(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n", b"x")
-
-    def do_reset(self, connection: Socket, head: bytes, body: bytes) -> None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-    def do_long_line(self, connection: Socket, head: bytes, body: bytes) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\nX-A: " + b"x" * 1_000_000)
-
-    def do_many_headers(self, connection: Socket, head: bytes, body: bytes) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 100_000)
-
-    def do_big_untold(self, connection: Socket, head: bytes, body: bytes) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1_000_000)
-
-    # -- as a server of readings
-
-    def _keep(self, body: bytes) -> bytes:
-        message = json.loads(body)
-        numbers: list[int] = []
-        for row in message["readings"]:
-            assert self.rows.setdefault(row[0], row) == row
-            numbers.append(row[0])
-        self.seen += numbers
-        ack = [[numbers[0], numbers[-1]]] if numbers else []
-        return json.dumps({"v": 1, "time": 1_800_000_000, "ack": ack, "rejected": []}).encode()
-
-    def do_good(self, connection: Socket, head: bytes, body: bytes) -> None:
-        connection.sendall(_reply(self._keep(body)))
-
-    def do_late(self, connection: Socket, head: bytes, body: bytes) -> None:
-        reply = _reply(self._keep(body))
-        time.sleep(2)
-        connection.sendall(reply)
-
-
-def _header(head: bytes, name: str) -> str | None:
-    for line in head.decode().split("\r\n")[1:]:
-        key, _, value = line.partition(":")
-        if key.lower() == name:
-            return value.strip()
-    return None
-
-
-def _reply(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}"]
-    return "\r\n".join([*lines, *headers, "", ""]).encode() + body
-
-
-def _raw(text: str) -> bytes:
-    return text.replace("\n", "\r\n").encode()
-
-
-FIXED = {
-    "ok": _reply(b'{"v":1}'),
-    "open-end": _raw('HTTP/1.0 200 OK\n\n{"v":1}'),
-    "redirect-302": _raw("HTTP/1.1 302 Found\nLocation: http://127.0.0.1/\nContent-Length: 0\n\n"),
-    "redirect-307": _raw("HTTP/1.1 307 T\nlocation: /elsewhere\nContent-Length: 0\n\n"),
-    "redirect-bare": _raw("HTTP/1.1 301 Moved\nContent-Length: 0\n\n"),
-    "html": _raw("HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: 7\n\n<html>\n"),
-    "short-body": _raw('HTTP/1.1 200 OK\nContent-Length: 100\n\n{"v":1,"ack":'),
-    "no-reply": b"",
-    "no-headers-end": _raw("HTTP/1.1 200 OK\nContent-Le"),
-    "bad-status": b"\x00\x01\x02\x03 hello\r\n\r\n",
-    "word-status": _raw("HTTP/1.1 fine OK\n\n"),
-    "no-code": _raw("HTTP/1.1\n\n"),
-    "blank": _raw("\n\n"),
-    "big-told": _raw("HTTP/1.1 200 OK\nContent-Length: 100000\n\n") + b"x" * 100_000,
-    "chunked": _raw('HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n3\n{"v\n4\n":1}\n0\n\n'),
-    "chunked-small": _raw('HTTP/1.1 200 OK\ntransfer-encoding: chunked\n\n7\n{"v":1}\n0\n\n'),
-    "bad-length": _raw("HTTP/1.1 200 OK\nContent-Length: many\n\nx"),
-    "negative-length": _raw("HTTP/1.1 200 OK\nContent-Length: -5\n\nx"),
-    "no-content": _raw("HTTP/1.1 204 No Content\nContent-Length: 0\n\n"),
-    "unauthorized": _reply(b'{"detail":"no"}', "401 Unauthorized"),
-    "busy": _reply(b"{}", "503 Busy", "Retry-After: 17"),
-    "linger": _reply(b'{"v":1}'),
-}
-
-# kind of failure, or status, by case; a tuple: with the frozen requests 0.10, with 1.1
+# Kind of failure, or status, by case; a tuple: with frozen requests 0.10, with 1.1, with asyncio.
 WANTED: dict[str, Any] = {
     "ok": 200,
     "echo": 200,
@@ -220,7 +46,7 @@ WANTED: dict[str, Any] = {
     "redirect-307": "redirect",
     "redirect-bare": "redirect",
     "html": 200,
-    "short-body": ("closed", "reply"),
+    "short-body": ("closed", "reply", "closed"),
     "no-reply": "closed",
     "no-headers-end": "closed",
     "slam": "closed",
@@ -233,8 +59,10 @@ WANTED: dict[str, Any] = {
     "many-headers": "reply",
     "big-told": "reply",
     "big-untold": "reply",
-    "chunked": ("reply", 200),
-    "chunked-small": ("reply", 200),
+    "chunked": ("reply", 200, 200),
+    "chunked-small": ("reply", 200, 200),
+    "torn-chunk": ("reply", "reply", "closed"),
+    "continue": (100, 100, 200),
     "bad-length": "reply",
     "negative-length": "reply",
     "no-content": 204,
@@ -244,18 +72,63 @@ WANTED: dict[str, Any] = {
 }
 
 
+class Papers:
+    """Certificates of two CAs that nobody else knows, and files with the CAs' own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ca = trustme.CA()
+        day = datetime.timedelta(days=1)
+        now = datetime.datetime.now(datetime.UTC)
+        issue = self.ca.issue_cert
+        self.contexts = {
+            "good": self._context(issue("localhost")),
+            "other-name": self._context(issue("server.example")),
+            "expired": self._context(
+                issue("localhost", not_before=now - 9 * day, not_after=now - day)
+            ),
+            "early": self._context(
+                issue("localhost", not_before=now + day, not_after=now + 9 * day)
+            ),
+        }
+        self.file = str(self._der(self.ca, folder / "ca.der"))
+        self.foreign = str(self._der(trustme.CA(), folder / "foreign.der"))
+        self.other = str(folder / "ca.txt")
+        Path(self.other).write_text("a certificate, honestly")
+
+    @staticmethod
+    def _context(cert: trustme.LeafCert) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        cert.configure_cert(context)
+        return context
+
+    @staticmethod
+    def _der(ca: trustme.CA, path: Path) -> Path:
+        certificate = x509.load_pem_x509_certificate(ca.cert_pem.bytes())
+        path.write_bytes(certificate.public_bytes(Encoding.DER))
+        return path
+
+
 class Play:
     """One Python going through all cases, against servers of its own."""
 
-    def __init__(self, argv: list[str], standin: Path | None, what: str) -> None:
-        self.servers = Servers()
-        self.nobody = Socket()  # holds a port on which nobody listens
+    def __init__(
+        self,
+        argv: list[str],
+        client: str,
+        what: str,
+        papers: Papers,
+        more: list[str] | None = None,
+    ) -> None:
+        self.servers = Servers(papers.contexts["good"] if client == "tls" else None)
+        self.nobody = socket.socket()  # holds a port on which nobody listens
         self.nobody.bind(("127.0.0.1", 0))
         lib = ROOT / "firmware" / "lib" if argv[0] == sys.executable else COMPILED
-        ports = [str(self.servers.port), str(self.nobody.getsockname()[1])]
         command = [*argv, str(HERE / "http_driver.py"), str(lib), str(HELPERS)]
+        command += [str(STANDIN) if client == "1.1" else "-"]
+        command += [client if client in ("asyncio", "tls") else "requests"]
+        command += [str(self.servers.port), str(self.nobody.getsockname()[1]), what]
         self.process = subprocess.Popen(
-            [*command, str(standin or "-"), *ports, what],
+            command + (more or [papers.file]),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -276,25 +149,23 @@ class Play:
         self.nobody.close()
 
 
-def _players() -> dict[str, tuple[list[str], Path | None]]:
-    players: dict[str, tuple[list[str], Path | None]] = {
-        "cpython-1.1": ([sys.executable], STANDIN)
-    }
-    for runtime in find_runtimes():
-        argv = [*runtime.argv, "-X", "heapsize=256k"]
-        players[f"{runtime.name}-frozen"] = (argv, None)
-        players[f"{runtime.name}-1.1"] = (argv, STANDIN)
-    return players
-
-
-PLAYERS = _players()
+CLIENTS = ("frozen", "1.1", "asyncio", "tls")
+RUNTIMES = {runtime.name: [*runtime.argv, "-X", "heapsize=256k"] for runtime in find_runtimes()}
+PLAYERS = {"cpython-1.1": ([sys.executable], "1.1")} | {
+    f"{name}-{client}": (argv, client) for name, argv in RUNTIMES.items() for client in CLIENTS
+}
 
 
 @pytest.fixture(scope="module")
-def plays() -> Iterator[dict[tuple[str, str], Play]]:
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+    return Papers(tmp_path_factory.mktemp("papers"))
+
+
+@pytest.fixture(scope="module")
+def plays(papers: Papers) -> Iterator[dict[tuple[str, str], Play]]:
     """All at once, for most of their time is waiting."""
     plays = {
-        (name, what): Play(*PLAYERS[name], what)
+        (name, what): Play(*PLAYERS[name], what, papers)
         for name in PLAYERS
         for what in ("client", "uplink")
     }
@@ -306,12 +177,12 @@ def plays() -> Iterator[dict[tuple[str, str], Play]]:
 @pytest.mark.parametrize("name", PLAYERS)
 def test_client(name: str, plays: dict[tuple[str, str], Play]) -> None:
     play = plays[name, "client"]
-    frozen = PLAYERS[name][1] is None
+    client = PLAYERS[name][1]
     cases = {out["case"]: out for out in play.told()}
     for case, wanted in WANTED.items():
         out = cases[case]
         if isinstance(wanted, tuple):
-            wanted = wanted[not frozen]
+            wanted = wanted[min(CLIENTS.index(client), 2)]
         assert out.get("kind", out.get("status")) == wanted, out
         assert out["leaked"] == 0, out
         assert out["ms"] < 5000, "the deadline is 0.7 s, in whole seconds"
@@ -322,9 +193,9 @@ def test_client(name: str, plays: dict[tuple[str, str], Play]) -> None:
         assert len(out.get("detail", "")) < 140, out
     echo = json.loads(cases["echo"]["body"])
     assert echo["right"] and echo["length"] == "5000" and echo["encoding"] is None
-    assert echo["host"] == f"127.0.0.1:{play.servers.port}"
+    assert echo["host"] == f"{'localhost' if client == 'tls' else '127.0.0.1'}:{play.servers.port}"
     assert echo["authorization"] == "Bearer x"
-    assert echo["line"] == f"POST /echo HTTP/1.{0 if frozen else 1}"
+    assert echo["line"] == f"POST /echo HTTP/1.{int(client != 'frozen')}"
     assert cases["busy"]["headers"]["retry-after"] == "17"
     assert cases["html"]["headers"]["content-type"] == "text/html"
     assert not any(b"/elsewhere" in head for head in play.servers.requests)
@@ -357,3 +228,46 @@ def test_uplink(name: str, plays: dict[tuple[str, str], Play]) -> None:
     assert sorted(rows) == list(range(1, 111))
     assert [rows[n][4] for n in range(1, 111)] == list(range(1, 111))
     assert len(play.servers.seen) > 110
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_certificates(name: str, papers: Papers) -> None:
+    """Each trouble with a certificate in words that say what to do, and none of them accepted."""
+    plain = Servers()
+    silent = socket.create_server(("127.0.0.1", 0))  # it never shakes hands
+    servers = {what: Servers(context) for what, context in papers.contexts.items()}
+    servers["plain"] = plain
+    cases = (
+        (papers.file, "good", "", 200, ""),
+        (papers.foreign, "good", "", "certificate", "not signed by the CA in " + papers.foreign),
+        (papers.file, "other-name", "", "certificate", "for another name than localhost"),
+        (papers.foreign, "other-name", "", "certificate", "not signed by the CA"),
+        (papers.other, "good", "", "certificate", "ca.txt is not a certificate in DER form"),
+        ("nowhere.der", "good", "", "certificate", "no file nowhere.der on the board"),
+        (papers.file, "plain", "", "tls", "localhost does not speak TLS at this port"),
+        (papers.file, "silent", "", "timeout", "no answer"),
+        (papers.file, "early", "", "certificate", "the clock is not set yet"),
+        (papers.file, "expired", "", "certificate", "the clock is not set yet"),
+        (papers.file, "early", "told", "certificate", "not valid yet; here it is 2027-01-15"),
+        (papers.file, "expired", "told", "certificate", "has expired; here it is 2027-01-15"),
+        (papers.file, "good", "told", 200, ""),
+    )
+    more: list[str] = []
+    for ca, server, told, _, _ in cases:
+        port = silent.getsockname()[1] if server == "silent" else servers[server].port
+        more += [ca, str(port), told]
+    play = Play(RUNTIMES[name], "tls", "certificates", papers, more)
+    try:
+        results = play.told()
+        for (_, server, _, wanted, words), out in zip(cases, results, strict=True):
+            assert out.get("kind", out.get("status")) == wanted, (server, out)
+            assert words in out.get("detail", ""), (server, out)
+            assert len(out.get("detail", "")) < 240, out  # the folder of a test is long
+            assert out["leaked"] == 0, (server, out)
+    finally:
+        play.close()
+        silent.close()
+        for server in servers.values():
+            # No request went to whoever could not prove who it is.
+            assert len(server.requests) == (2 if server is servers["good"] else 0)
+            server.close()

@@ -1,13 +1,16 @@
 """Posts to misbehaving servers and tells how it went. host_http.py runs it on every Python.
 
-    http_driver.py LIB HELPERS STANDIN|- PORT NOBODY WHAT
+    http_driver.py LIB HELPERS STANDIN|- CLIENT PORT NOBODY WHAT [CA PORT ...]
 
-One JSON line per exchange. WHAT is "client", for the bare HTTP client, or "uplink", for all of it.
+One JSON line per exchange. CLIENT: "requests", "asyncio" for the other client without TLS, "tls"
+for it with TLS. WHAT is "client", for the bare HTTP client, "uplink", for all of it, or
+"certificates", for a server at each PORT, and the file of a CA before it.
 """
 
 import sys
 
-LIB, HELPERS, STANDIN, PORT, NOBODY, WHAT = sys.argv[1:]
+LIB, HELPERS, STANDIN, CLIENT, PORT, NOBODY, WHAT = sys.argv[1:8]
+MORE = sys.argv[8:]
 sys.path[:0] = [place for place in (STANDIN, LIB, HELPERS) if place != "-"]
 
 import asyncio  # noqa: E402
@@ -16,14 +19,27 @@ import os  # noqa: E402
 
 from fakeboard import FakeBoard  # noqa: E402
 from fakeclock import Lines  # noqa: E402
-from gateway.http import Client, HttpError  # noqa: E402
 from gateway.outbox import Outbox  # noqa: E402
 from gateway.reading import Reading  # noqa: E402
 from gateway.settings import Settings  # noqa: E402
 from gateway.status import Status  # noqa: E402
 from gateway.store import Store  # noqa: E402
-from gateway.uplink import Uplink  # noqa: E402
+from gateway.uplink import HttpError, Uplink  # noqa: E402
 from hostclock import HostClock  # noqa: E402
+
+if CLIENT == "requests":
+    from gateway.http import Client
+else:
+    from gateway.https import Client
+
+HOST = "https://localhost" if CLIENT == "tls" else "http://127.0.0.1"
+
+
+def new_client(clock, ca=None):
+    if CLIENT == "tls":
+        return Client(clock, "127.0.0.1", ca or MORE[0])  # pyright: ignore[reportCallIssue]
+    return Client(clock, "127.0.0.1")
+
 
 PIECES = 100
 PIECE = b"0123456789" * 5
@@ -33,6 +49,7 @@ CASES = (
     "ok echo split open-end nobody silent trickle-status trickle-headers trickle-body redirect-302"
     " redirect-307 redirect-bare html short-body no-reply no-headers-end slam reset bad-status"
     " word-status no-code blank long-line many-headers big-told big-untold chunked chunked-small"
+    " torn-chunk continue"
     " bad-length negative-length no-content unauthorized busy linger"
 ).split()
 
@@ -47,8 +64,8 @@ def body():
 
 
 async def exchange(clock, case):
-    base = "http://127.0.0.1:%s" % (NOBODY if case == "nobody" else PORT)
-    client = Client(clock, "127.0.0.1")
+    base = HOST + ":%s" % (NOBODY if case == "nobody" else PORT)
+    client = new_client(clock)
     length = PIECES * len(PIECE)
     began = clock.ms()
     out = {"case": case}
@@ -76,8 +93,8 @@ async def clients():
     for length in (4999, 5001):
         out = {"case": "length %d" % length}
         try:
-            url = "http://127.0.0.1:%s/ok" % PORT
-            await Client(clock, "127.0.0.1").post(url, {}, body(), length, DEADLINE)
+            url = HOST + ":%s/ok" % PORT
+            await new_client(clock).post(url, {}, body(), length, DEADLINE)
         except RuntimeError as e:
             out["error"] = str(e)
         except HttpError as e:
@@ -105,7 +122,6 @@ async def uplinks():
     clock = HostClock()
     board = FakeBoard(clock)
     outbox = Outbox(clock, Store(board.nvs), 200)
-    client = Client(clock, "127.0.0.1")
     number = 0
     for case in (
         "good html no-reply redirect-302 late short-body silent busy unauthorized nobody good"
@@ -113,7 +129,7 @@ async def uplinks():
         settings = Settings(board.nvs)
         port = NOBODY if case == "nobody" else PORT
         settings.load(
-            {"server.url": "http://127.0.0.1:%s/%s" % (port, case), "server.token": "tokentoken"}
+            {"server.url": HOST + ":%s/%s" % (port, case), "server.token": "tokentoken"}
         )
         status = Status(board, clock, Lines())
         for _ in range(10):
@@ -122,7 +138,7 @@ async def uplinks():
             outbox.append(Reading("instant", t, "ntp", number, 1, None, None, None, "get"))
 
         async def post(url, headers, rows, length, deadline_ms):
-            return await client.post(url, headers, rows, length, DEADLINE)
+            return await new_client(clock).post(url, headers, rows, length, DEADLINE)
 
         air = asyncio.Lock()
         up = Uplink(settings, clock, outbox, status, Net(), air, Lines(), board, post=post)
@@ -133,4 +149,22 @@ async def uplinks():
         print(json.dumps(out))
 
 
-asyncio.run(clients() if WHAT == "client" else uplinks())
+async def certificates():
+    clock = HostClock()
+    before = None
+    for at in range(0, len(MORE), 3):
+        ca, port, told = MORE[at : at + 3]
+        if told == "told":
+            clock.set(1_800_000_000, "ntp")
+        out = {}
+        try:
+            url = HOST + ":%s/ok" % port
+            out["status"] = (await new_client(clock, ca).post(url, {}, body(), 5000, DEADLINE))[0]
+        except HttpError as e:
+            out["kind"], out["detail"] = e.args
+        before = descriptors() if before is None else before
+        out["leaked"] = descriptors() - before
+        print(json.dumps(out))
+
+
+asyncio.run({"client": clients, "uplink": uplinks, "certificates": certificates}[WHAT]())

@@ -95,6 +95,7 @@ def test_normal_forms():
         ("wifi.country", "jp", "JP"),
         ("server.url", "http://Example.ORG/", "http://example.org"),
         ("server.url", "HTTP://192.168.1.10:8000", "http://192.168.1.10:8000"),
+        ("server.url", "HTTPS://Home.Example/x/", "https://home.example/x"),
         ("server.url", "http://host:80/kenshin/", "http://host:80/kenshin"),
         ("net.hostname", "Meter-1", "meter-1"),
         ("time.ntp", "NTP.nict.jp", "ntp.nict.jp"),
@@ -133,7 +134,11 @@ def test_wrong_values_are_told_with_a_remedy():
         ("net.mask", "24", "255.255.255.0"),
         ("net.hostname", "my meter", "place 3"),
         ("net.hostname", "-meter", "hyphen"),
-        ("server.url", "https://example.org", "http://"),
+        ("server.url", "ftp://example.org", "http://"),
+        ("server.url", "https://", "characters"),
+        ("server.ca", "my ca.der", "blank"),
+        ("server.ca", "x" * 61, "61 characters"),
+        ("server.client", "curl", "asyncio"),
         ("server.url", "example.org", "http://192.168.1.10:8000"),
         ("server.url", "http://user@example.org", "leave it out"),
         ("server.url", "http://example.org/?a", "leave it out"),
@@ -226,6 +231,18 @@ def test_missing():
     s.load(STATIC)
     s.load({"net.kind": "lan", "wifi.ssid": None})
     assert s.missing() == []
+
+
+def test_https_needs_a_ca_and_a_client_that_looks_at_it():
+    s = fresh(FULL)
+    s.set("server.url", "https://home.example")
+    assert s.missing() == ["server.ca"]
+    s.set("server.ca", "ca.der")
+    assert s.missing() == [] and s.problems() == []
+    s.set("server.client", "requests")
+    assert [key for key, _ in s.problems()] == ["server.client"]
+    s.set("server.url", FULL["server.url"])
+    assert s.problems() == []
 
 
 def problems(**changes):

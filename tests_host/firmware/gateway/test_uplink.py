@@ -157,6 +157,26 @@ def test_what_an_upload_needs_is_gone_after_it():
             assert "gateway." + name not in left, name
 
 
+def test_the_client_is_chosen_by_the_url_unless_the_owner_says_otherwise():
+    from gateway import upload
+
+    for url, client, wanted in (
+        ("http://192.0.2.1", "auto", "http"),
+        ("http://192.0.2.1", "requests", "http"),
+        ("http://192.0.2.1", "asyncio", "https"),
+        ("https://home.example", "auto", "https"),
+        ("https://home.example", "asyncio", "https"),
+    ):
+        rig = Rig(settings={"server.url": url, "server.client": client, "server.ca": "ca.der"})
+        rig.uplink.post = None
+        # MicroPython's classes know their module's name only by what is loaded.
+        gateway.drop("http", "https")
+        upload.pick(rig.uplink, "192.0.2.1")
+        loaded = [name for name in ("http", "https") if "gateway." + name in sys.modules]
+        assert loaded == [wanted], (url, client)
+    gateway.drop("http", "https", "upload")
+
+
 # -- when all is well
 
 

@@ -40,6 +40,8 @@ CODES = {
         "timeout",
         "bad-reply",
         "redirect",
+        "certificate",
+        "tls",
     },
 }
 
