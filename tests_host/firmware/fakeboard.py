@@ -55,7 +55,8 @@ class FakeNvs:
 class FakeNet:
     """A link whose fortune is scripted: `at(ms, **state)` changes attributes at that time.
 
-    `alive`: a join succeeds, and the connection lasts. `calls` is what was asked for, in order.
+    `alive`: a join succeeds, and the connection lasts. `only`: the one network that is there.
+    `busy`: the driver is connecting already. `calls` is what was asked for, in order.
     """
 
     def __init__(self, clock=None, kind="wifi"):
@@ -66,6 +67,8 @@ class FakeNet:
         self.signal = -55
         self.joined = False
         self.turn = 0
+        self.only = None
+        self.busy = False
         self.sight = []
         self.lease = ("192.0.2.7", "255.255.255.0", "192.0.2.1", "192.0.2.1")
         self.fails = []  # exceptions for the next calls of up()
@@ -91,8 +94,8 @@ class FakeNet:
     def join(self, ssid, key):
         self._now()
         self.calls.append(("join", ssid))
-        self.joined = self.alive
-        return True
+        self.joined = self.alive and self.only in (None, ssid)
+        return not self.busy
 
     def scan(self):
         return self.sight

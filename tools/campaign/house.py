@@ -82,12 +82,13 @@ class Net:
     def __init__(self) -> None:
         self.alive = True
         self.reason = "no-wifi"
+        self.turn = 0
 
     def up(self, hostname: str, country: str) -> None:
         pass
 
-    def join(self, ssid: str, key: str) -> None:
-        pass
+    def join(self, ssid: str, key: str) -> bool:
+        return True
 
     def dhcp(self) -> None:
         pass

@@ -19,3 +19,6 @@ NAMES = (
     "sticks3-c1",
     "m5stack-a1",
 )
+
+# Those with Ethernet in place of Wi-Fi.
+WIRED = ("generic-lan8720", "generic-w5500")

@@ -9,15 +9,21 @@ _WORDS = {
 }
 
 
+# Keys of settings, in the order in which the owner prefers the networks.
+_NETWORKS = ("wifi", "wifi2", "wifi3")
+
+
 def begin(network):
-    """Connect."""
+    """Connect: to the first network, or to the next one when that was tried."""
     s = network.settings
     net = network.net
     hostname = s["net.hostname"] or "kenshin-" + network.board.unique_id()[-2:].hex()
     try:
         net.up(hostname, s["wifi.country"])
         _address(network)
-        net.join(s["wifi.ssid"], s["wifi.key"])
+        which = _which(network, net.turn)
+        if net.join(s[which + ".ssid"], s[which + ".key"]):
+            net.turn += 1
     except (OSError, RuntimeError) as e:
         # The driver is busy or out of memory; a later try or kick begins anew.
         network.log.warn("network: %s", e)
@@ -41,6 +47,7 @@ def arrive(network):
     net = network.net
     if s["net.mode"] == "static" and s["net.dns"] != net.address()[3]:
         _address(network)
+    net.turn = 0
     network.log.info("network: up at %s, %s dBm", net.address()[0], net.rssi())
     network.status.clear("network")
 
@@ -49,8 +56,19 @@ def tell(network):
     """Why the link is not up."""
     net = network.net
     why = net.why()
-    where = network.settings["wifi.ssid"] if net.kind == "wifi" else "the cable"
-    network.status.problem("network", why, _WORDS.get(why, "%s: not up") % where)
+    text = _WORDS.get(why, "%s: not up")
+    if net.kind != "wifi":
+        text %= "the cable"
+    else:
+        which = _which(network, net.turn - 1)
+        text = text.replace("wifi.key", which + ".key") % network.settings[which + ".ssid"]
+    network.status.problem("network", why, text)
+
+
+# -> "wifi", "wifi2" or "wifi3"
+def _which(network, turn):
+    names = [name for name in _NETWORKS if network.settings[name + ".ssid"]] or ["wifi"]
+    return names[turn % len(names)]
 
 
 def _address(network):

@@ -39,6 +39,11 @@ def value(key, given):
         raise SettingError("%s:%s %s" % (key, shown, e))
 
 
+def wired(board_type):
+    """Has that board Ethernet in place of Wi-Fi?"""
+    return board_type in boards.load("names").WIRED
+
+
 def help_text(key):
     """What the setting means, in plain words: one line of settings_help.txt."""
     folder = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."

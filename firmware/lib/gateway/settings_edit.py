@@ -3,7 +3,7 @@
 import json
 
 from gateway.settings import LIMIT, SettingError
-from gateway.settings_check import row, to_int, value
+from gateway.settings_check import row, to_int, value, wired
 from gateway.settings_table import TABLE
 from gateway.twins import Twins
 
@@ -56,7 +56,7 @@ def export(settings, secrets=False):
 def missing(settings):
     """Keys without which the gateway cannot do its work and which are not set."""
     need = ["broute.id", "broute.password", "server.url", "server.token"]
-    if settings["net.kind"] == "wifi":
+    if not wired(settings["board.type"]):
         need.append("wifi.ssid")
     if settings["net.mode"] == "static":
         need += ("net.ip", "net.mask", "net.gateway", "net.dns")

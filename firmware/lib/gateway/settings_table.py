@@ -11,8 +11,11 @@ TABLE = (
     ("radio.baud", None, (115200, 57600, 38400, 19200, 9600, 4800, 2400), False),  # None: as found
     ("wifi.ssid", None, "ssid", False),
     ("wifi.key", None, "wifi_key", True),
+    ("wifi2.ssid", None, "ssid", False),
+    ("wifi2.key", None, "wifi_key", True),
+    ("wifi3.ssid", None, "ssid", False),
+    ("wifi3.key", None, "wifi_key", True),
     ("wifi.country", "JP", "country", False),
-    ("net.kind", "wifi", ("wifi", "lan"), False),
     ("net.mode", "dhcp", ("dhcp", "static"), False),
     ("net.ip", None, "address", False),
     ("net.mask", None, "mask", False),

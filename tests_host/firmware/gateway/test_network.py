@@ -191,14 +191,59 @@ def test_without_a_name_there_is_nothing_to_join():
 
 
 def test_a_cable_needs_no_name():
-    rig = Rig({"wifi.ssid": None, "net.kind": "lan"}, kind="lan")
+    rig = Rig({"wifi.ssid": None, "board.type": "generic-lan8720"}, kind="lan")
     rig.run(60)
     assert rig.network.up and rig.network.snapshot() == {"net_rssi": None}
-    rig = Rig({"net.kind": "lan"}, kind="lan")
+    rig = Rig({"board.type": "generic-w5500"}, kind="lan")
     rig.net.alive = False
     rig.net.reason = "no-address"
     rig.run(60)
     assert "the cable" in rig.status.detail("network")
+
+
+# -- several networks, in the order of preference
+
+
+SEVERAL = {"wifi2.ssid": "shed", "wifi2.key": KEY, "wifi3.ssid": "telephone"}
+
+
+def joins(rig):
+    return [call[1] for call in rig.net.calls if call[0] == "join"]
+
+
+def test_the_first_network_is_enough_when_it_is_there():
+    rig = Rig(SEVERAL)
+    rig.run(120)
+    assert rig.network.up and joins(rig) == ["house"]
+
+
+def test_each_network_has_its_turn_and_the_last_one_is_blamed():
+    rig = Rig(SEVERAL)
+    rig.net.alive = False
+    rig.run(70)
+    assert joins(rig)[:4] == ["house", "shed", "telephone", "house"]
+    rig.net.reason = "wrong-key"
+    rig.run(140)
+    last = joins(rig)[-1]
+    name = {"house": "wifi.key", "shed": "wifi2.key", "telephone": "wifi3.key"}[last]
+    told = rig.status.detail("network")
+    assert name in told or last in told, told
+
+
+def test_the_second_network_is_used_and_after_it_the_first_is_tried_again():
+    rig = Rig(SEVERAL)
+    rig.net.only = "shed"
+    rig.net.at(100_000, joined=False)
+    rig.run(200)
+    assert joins(rig) == ["house", "shed", "house", "shed"] and rig.network.up
+
+
+def test_a_join_that_is_under_way_is_nobodys_turn():
+    rig = Rig(SEVERAL)
+    rig.net.busy = True
+    rig.net.alive = False
+    rig.run(60)
+    assert set(joins(rig)) == {"house"}
 
 
 def test_waiting_for_it():

@@ -46,7 +46,6 @@ def test_defaults():
         ("radio.module", "auto"),
         ("radio.baud", None),
         ("wifi.country", "JP"),
-        ("net.kind", "wifi"),
         ("net.mode", "dhcp"),
         ("server.interval", 60),
         ("poll.interval", 30),
@@ -229,7 +228,7 @@ def test_missing():
     s.set("net.mode", "static")
     assert s.missing() == ["net.ip", "net.mask", "net.gateway", "net.dns"]
     s.load(STATIC)
-    s.load({"net.kind": "lan", "wifi.ssid": None})
+    s.load({"board.type": "generic-w5500", "wifi.ssid": None})
     assert s.missing() == []
 
 
