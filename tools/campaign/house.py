@@ -35,16 +35,14 @@ SETTINGS = {
 
 def loop_clock(board: Any) -> Any:
     """The gateway's clock on the running loop's time."""
+    loop = asyncio.get_running_loop()
 
     class LoopClock(firmware.module("gateway.clock").Clock):
-        def _ticks(self) -> int:
-            try:
-                return int(asyncio.get_running_loop().time() * 1000) + 1
-            except RuntimeError:
-                return 1  # made before the loop runs
+        def ms(self) -> int:
+            return int(loop.time() * 1000) + 1
 
-        def _since(self, earlier: int, now: int) -> int:
-            return now - earlier
+        def _ticks(self) -> int:
+            return self.ms()
 
         async def sleep_ms(self, n: int) -> None:
             await asyncio.sleep(n / 1000)
@@ -128,9 +126,12 @@ class Board:
         self.fed_at: list[float] = []
         self.pin_resets = 0
         self.on_pin: Callable[[], None] | None = None
+        self.on_baud: Callable[[int], None] | None = None
 
     def uart_baud(self, baud: int) -> None:
         self.baud = baud
+        if self.on_baud:
+            self.on_baud(baud)
 
     def led(self, pattern: Any) -> None:
         self.patterns.append(pattern)
@@ -271,6 +272,7 @@ class House:
         )
         self.control = Control(self.world, self.wire.line)
         self.board.uart = self.wire.uart
+        self.board.on_baud = self._speed
         self.server = Server(lambda: scheduler.utc_ms() // 1000)
         self.world.start()
         # Loaded before the overlays were there.
@@ -285,16 +287,23 @@ class House:
             clock=loop_clock(self.board),
             post=self.server.post,
             reader=self.keys,
-            write=self.written.append,
+            write=self.write,
         )
         self._main = main = asyncio.create_task(app.serve())
         app.stop = main.cancel
+
+    def write(self, text: str) -> None:
+        """What the gateway says on its serial line."""
+        self.written.append(text)
 
     async def switch_off(self) -> None:
         """The board's program ends where it is."""
         if self._main is not None:
             self._main.cancel()
             await asyncio.gather(self._main, return_exceptions=True)
+
+    def _speed(self, baud: int) -> None:
+        self.wire.line.baud = baud
 
     def _no_sockets(self, ntp: Any) -> None:
         async def query(host: str, clock: Any, *limits: int) -> tuple[int, int]:
