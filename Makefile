@@ -16,7 +16,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup demo test lint build bench fuzz clean lock
+.PHONY: all help setup demo test lint build bench campaign fuzz clean lock
 .DELETE_ON_ERROR:
 
 all: setup help
@@ -24,7 +24,7 @@ all: setup help
 help: ## Show this list
 	@echo "make TARGET, where TARGET is:"
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name words; \
-	    do printf '  %-8s %s\n' $$name "$$words"; done
+	    do printf '  %-9s %s\n' $$name "$$words"; done
 
 setup: $(VENV_STAMP) $(TYPINGS_STAMP) $(RUNTIMES_STAMP) ## Install what is missing into .venv and .cache (every target does)
 
@@ -45,6 +45,10 @@ build: setup ## Compile the board's files to build/board and compare their size 
 
 bench: setup ## Measure speed and memory (what BENCHMARKS.md holds)
 	@PYTHONPATH=tools $(BIN)/python -m bench
+
+campaign: setup ## Play years in minutes, with faults (SEEDS=200 DAYS=10; SEED=7 shows one again)
+	@PYTHONPATH=firmware/lib:tools:tools/shim $(BIN)/python -m campaign $(if $(SEEDS),--seeds $(SEEDS)) \
+	    $(if $(DAYS),--days $(DAYS)) $(if $(SEED),--seed $(SEED)) $(if $(filter-out auto,$(JOBS)),--jobs $(JOBS))
 
 fuzz: setup ## Run the fuzz tests with FUZZ=1000000 inputs each
 	@$(BIN)/pytest -n $(JOBS) --timeout=0 -k fuzz --fuzz $(FUZZ) $(TESTS)

@@ -20,9 +20,9 @@ JOINS_FIRST = 15  # in the first silent hour
 JOINS_LATER = 12  # in each after
 SLOT = 1_800
 
-# By how many seconds a reading's time may differ from that of its request, by who set the clock:
-# the server tells whole seconds, the meter whole minutes.
-_OFF = {"ntp": (1, 2), "server": (3, 3), "meter": (62, 62)}
+# By how many seconds a request may lie before and after its reading's time, by who set the clock:
+# the server tells whole seconds, the meter whole minutes of its own, maybe wrong, time.
+_OFF = {"ntp": (1, 2), "server": (3, 3), "meter": (2, 62)}
 _PLAN_S = 120  # a poll's further requests, for what the first answer lacked
 
 
@@ -83,11 +83,12 @@ def no_wrong_value(record: Record, house: Trial) -> Iterator[Happened]:
     asks: dict[int, list[Ask]] = {}
     for ask in record.asks:
         asks.setdefault(ask.utc_ms // 1000, []).append(ask)
+    offset = house.world.meter.metering.equipment.clock_offset
     for row in record.rows:
         if row.kind == "half-hour":
             wrong = _wrong_slot(row, house)
         else:
-            wrong = _wrong_instant(row, asks)
+            wrong = _wrong_instant(row, asks, offset if row.quality == "meter" else 0)
         if wrong:
             yield Happened(row.t - record.start_utc, "server", f"{wrong}: {row[:10]}")
 
@@ -104,9 +105,10 @@ def _wrong_slot(row: Row, house: Trial) -> str | None:
     return None
 
 
-def _wrong_instant(row: Row, asks: dict[int, list[Ask]]) -> str | None:
+def _wrong_instant(row: Row, asks: dict[int, list[Ask]], offset: int) -> str | None:
     before, after = _OFF.get(row.quality or "", (0, 0))
-    near = [ask for s in range(row.t - before, row.t + after + 1) for ask in asks.get(s, ())]
+    first, last = row.t - offset - before, row.t - offset + after
+    near = [ask for s in range(first, last + 1) for ask in asks.get(s, ())]
     if not near:
         return "nothing was asked then"
     if any(ask.truth and _fits(row, ask.truth) for ask in near):
@@ -114,9 +116,7 @@ def _wrong_instant(row: Row, asks: dict[int, list[Ask]]) -> str | None:
     # The first answer lacked something, which the next ones brought.
     if not any(ask.truth for ask in near):
         return "what was asked then never came to the meter"
-    later = near + [
-        ask for s in range(row.t + after + 1, row.t + _PLAN_S) for ask in asks.get(s, ())
-    ]
+    later = near + [ask for s in range(last + 1, last + _PLAN_S) for ask in asks.get(s, ())]
     for name in ("power", "currents", "normal", "reverse"):
         value = _value(row, name)
         if value is not None and not any(

@@ -10,11 +10,12 @@ from typing import Any
 from meterlab.air import Link
 from meterlab.meter import Manners
 from meterlab.metering import Equipment
+from meterlab.modules.sk_products import PRODUCTS
 from meterlab.pana import Conduct
-from meterlab.world import KINDS
 
 FIRST_S = 600  # the first fault comes after the gateway could settle
 LAST_S = 5_400  # and the last one is over so long before the end
+KINDS = tuple(PRODUCTS)
 _PAUSE_S = 6 * 3_600  # on average, between two spells of trouble
 
 

@@ -103,9 +103,9 @@ class Watch:
         self._receive, modem.receive = modem.receive, self._receiving
         self._reset, modem.reset = modem.reset, self._resetting
         self._answer, world.meter.answer = world.meter.answer, self._answering
-        module = world.module
-        self._session, module.on_session = module.on_session, self._on_session
-        self._limit, module.on_limit = module.on_limit, self._on_limit
+        ear = modem.listener
+        self._session, ear.on_session = ear.on_session, self._on_session
+        self._limit, ear.on_limit = ear.on_limit, self._on_limit
         self._watch_joins()
 
     # -- the digest: two runs of a seed are the same when their lines, logs and uploads are

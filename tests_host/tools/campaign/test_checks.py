@@ -1,0 +1,338 @@
+"""Each check of the campaign is seen to fail: something in the gateway or the simulator is broken
+for a while, and the check that is there for it says so; without that, the same days are clean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campaign import checks, firmware
+from campaign.draw import Fault, Scenario, draw
+from campaign.house import PASSWORD, RBID, TOKEN, WIFI_KEY
+from campaign.play import Outcome, Trial, play
+from meterlab.air import Link
+from meterlab.meter import Manners
+from meterlab.metering import Equipment
+from meterlab.pana import Conduct
+
+HOUR = 3_600
+OUTAGE = Fault(2 * HOUR, 2_700, "meter.dead", "meter.dead on", "meter.dead off", True)
+
+
+def scenario(*faults: Fault, hours: float = 6, **choices: Any) -> Scenario:
+    """A plain home with a good link, and only these faults."""
+    plain: dict[str, Any] = {
+        "kind": "bp35c2",
+        "seed": 1,
+        "equipment": Equipment(),
+        "manners": Manners(),
+        "conduct": Conduct(lifetime_s=3_600),
+        "link": Link(rssi=-60),
+    }
+    return replace(
+        draw(1, hours / 24),
+        kind=choices.get("kind", "bp35c2"),
+        paced=False,
+        pin=False,
+        choices={**plain, **choices},
+        settings={"poll.interval": 60, "server.interval": 60},
+        faults=list(faults),
+    )
+
+
+def run(trial: type[Trial], days: Scenario) -> Outcome:
+    return play(1, days.days, trial=trial, scenario=days)
+
+
+def names(outcome: Outcome) -> set[str]:
+    return {name for name, _ in outcome.trouble}
+
+
+def broken(harm: Callable[[Any], None]) -> type[Trial]:
+    """A trial in which each start of the board is followed by `harm(trial)`."""
+
+    class Broken(Trial):
+        def switch_on(self) -> None:
+            super().switch_on()
+            harm(self)
+
+    return Broken
+
+
+def at(t: Trial, seconds: float, deed: Callable[[], Any]) -> None:
+    t.scheduler.loop.call_later(seconds, deed)
+
+
+@pytest.mark.parametrize("faults", [(), (OUTAGE,)])
+def test_a_gateway_that_is_well_passes(faults: tuple[Fault, ...]) -> None:
+    outcome = run(Trial, scenario(*faults))
+    assert outcome.trouble == []
+    assert outcome.figures["polls"] > 300
+    assert outcome.figures["half-hours"] >= 9
+    assert outcome.figures["missing half-hours"] == 0
+
+
+# -- no-exception
+
+
+def test_a_task_that_dies_is_found() -> None:
+    def harm(t: Trial) -> None:
+        def stumble(*_: Any) -> None:
+            t.app.session.datagram = datagram
+            raise KeyError("here")
+
+        datagram = t.app.session.datagram
+        at(t, HOUR, lambda: setattr(t.app.session, "datagram", stumble))
+
+    outcome = run(broken(harm), scenario())
+    found = [item for name, item in outcome.trouble if name == "no-exception"]
+    assert {item.where for item in found} == {"supervisor", "log"}
+    assert any(item.what == "restart.radio" for item in found)
+    assert all(HOUR <= item.at < HOUR + 120 for item in found)
+
+
+def test_an_exception_that_only_the_loop_hears_is_found() -> None:
+    def harm(t: Trial) -> None:
+        at(t, HOUR, lambda: 1 // 0)
+
+    ((name, item),) = run(broken(harm), scenario()).trouble
+    assert (name, item.where) == ("no-exception", "loop")
+    assert "ZeroDivisionError" in item.what
+    assert HOUR <= item.at < HOUR + 1
+
+
+def test_a_program_that_hangs_is_found() -> None:
+    def harm(t: Trial) -> None:
+        def spin() -> None:
+            t.scheduler.loop.call_soon(spin)
+
+        at(t, HOUR, spin)
+
+    outcome = run(broken(harm), scenario())
+    assert any("time stands still" in item.what for _, item in outcome.trouble)
+
+
+# -- polling-again
+
+
+def test_a_gateway_that_stays_away_is_found() -> None:
+    def harm(t: Trial) -> None:
+        join = t.app.driver.join
+
+        async def sluggish(pan: Any, ms: int) -> None:
+            if OUTAGE.until < t.now() < OUTAGE.until + 500:
+                raise firmware.module("wisun").JoinTimeout("as the test wishes")
+            await join(pan, ms)
+
+        t.app.driver.join = sluggish
+
+    outcome = run(broken(harm), scenario(OUTAGE))
+    (item,) = [item for name, item in outcome.trouble if name == "polling-again"]
+    assert "no-exception" not in names(outcome)
+    assert item.at == OUTAGE.until
+    assert "meter.dead" in item.what
+
+
+def test_every_spell_that_ends_is_looked_at() -> None:
+    """Not the last one only, and not before what overlaps it is over too."""
+
+    def fault(at: float, seconds: float) -> Fault:
+        return Fault(at, seconds, "x", f"x at {at:.0f}", None, False)
+
+    faults = [fault(100, 50), fault(120, 500), fault(200, 10), fault(3_000, 0), fault(3_100, 60)]
+    assert list(checks.all_clear(faults, 90_000)) == [(620, faults[1]), (3_160, faults[4])]
+    assert list(checks.all_clear(faults, 3_400)) == [(620, faults[1])]
+
+
+# -- half-hours
+
+
+def test_half_hours_that_are_lost_are_found() -> None:
+    def harm(t: Trial) -> None:
+        append = t.app.outbox.append
+
+        def swallow(reading: Any) -> Any:
+            return 0 if reading.kind == "half-hour" and reading.t % 7_200 == 0 else append(reading)
+
+        t.app.outbox.append = swallow
+
+    outcome = run(broken(harm), scenario())
+    assert names(outcome) == {"half-hours"}
+
+
+# -- no-wrong-value
+
+
+def altered(**fields: Callable[[Any], Any]) -> type[Trial]:
+    """A gateway that changes one reading in 100 before it keeps it."""
+
+    def harm(t: Trial) -> None:
+        append = t.app.outbox.append
+        seen: list[int] = []
+
+        def lie(reading: Any) -> Any:
+            seen.append(1)
+            if len(seen) % 100 == 50 or reading.kind == "half-hour":
+                values = {k: getattr(reading, k) for k in fields}
+                told = {k: fields[k](v) for k, v in values.items() if v is not None}
+                reading = reading._replace(**told)
+            return append(reading)
+
+        t.app.outbox.append = lie
+
+    return broken(harm)
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("t", lambda t: t + 60),
+        ("t", lambda t: t - 5),
+        ("power", lambda w: w + 1),
+        ("power", lambda w: -w),
+        ("current_r", lambda i: i + 1),
+        ("current_t", lambda i: i * 10),
+        ("normal", lambda e: e + 100),
+        ("reverse", lambda e: e + 100),
+    ],
+)
+def test_a_wrong_value_is_found(field: str, change: Callable[[Any], Any]) -> None:
+    outcome = run(altered(**{field: change}), scenario(hours=12, solar=4_000))
+    assert "no-wrong-value" in names(outcome)
+    item = next(item for name, item in outcome.trouble if name == "no-wrong-value")
+    assert item.where == "server"
+
+
+def test_a_late_answer_taken_for_a_fresh_one_is_found() -> None:
+    late = Fault(HOUR, 4 * HOUR, "link.late", "link.late 0.5", "link.late none", False)
+
+    def harm(t: Trial) -> None:
+        utc_at = t.app.clock.utc_at
+        t.app.clock.utc_at = lambda ms: utc_at(t.app.clock.ms())
+
+    assert names(run(Trial, scenario(late))) == set()
+    assert "no-wrong-value" in names(run(broken(harm), scenario(late)))
+
+
+# -- not-doubled
+
+
+def test_a_reading_that_comes_twice_is_found() -> None:
+    def harm(t: Trial) -> None:
+        append = t.app.outbox.append
+
+        def again(reading: Any) -> Any:
+            if reading.kind == "instant" and reading.t % 3_600 < 60:
+                append(reading)
+            return append(reading)
+
+        t.app.outbox.append = again
+
+    assert names(run(broken(harm), scenario())) == {"not-doubled"}
+
+
+def test_a_number_given_twice_is_found() -> None:
+    def harm(t: Trial) -> None:
+        t.app.store.set("seq", 0)
+        if t.now() > HOUR:
+            t.app.outbox._seq = 5
+
+    restart = Fault(2 * HOUR, 0, "board", "board.restart", None, False)
+    assert names(run(Trial, scenario(restart))) == set()
+    assert "not-doubled" in names(run(broken(harm), scenario(restart)))
+
+
+# -- joins-bounded
+
+
+def test_too_many_joins_are_found() -> None:
+    class Eager(Trial):
+        def overlays(self) -> dict[str, firmware.Overlay]:
+            def hurry(session: Any) -> None:
+                session._PAUSE_MAX_MS = 10_000
+
+            return {**super().overlays(), "gateway.session": hurry}
+
+    outcome = run(Eager, scenario(replace(OUTAGE, begin="link.loss 1", end="link.loss none")))
+    assert names(outcome) == {"joins-bounded"}
+    item = outcome.trouble[0][1]
+    assert item.where == "module"
+    assert OUTAGE.at < item.at < OUTAGE.until
+
+
+# -- gate-respected
+
+
+def test_a_transmission_while_the_module_renews_is_found() -> None:
+    def harm(t: Trial) -> None:
+        on_event = t.app.driver.on_event
+        t.app.driver.on_event = lambda code, param: code == 0x29 or on_event(code, param)
+
+    days = scenario(conduct=Conduct(lifetime_s=900), link=Link(rssi=-60, tail=1.0))
+    assert names(run(Trial, days)) == set()
+    outcome = run(broken(harm), days)
+    assert "gate-respected" in names(outcome)
+    assert any("authenticating" in item.what for _, item in outcome.trouble)
+
+
+def test_a_transmission_over_the_budget_is_found() -> None:
+    def harm(t: Trial) -> None:
+        on_event = t.app.driver.on_event
+        t.app.driver.on_event = lambda code, param: code == 0x32 or on_event(code, param)
+
+    limit = Fault(HOUR, HOUR, "traits", "traits.limit_ms 300", "traits.limit_ms 360000", True)
+    assert "gate-respected" not in names(run(Trial, scenario(limit)))
+    outcome = run(broken(harm), scenario(limit))
+    assert any(n == "gate-respected" and "limited" in i.what for n, i in outcome.trouble)
+
+
+# -- one-request
+
+
+def test_a_second_request_before_the_first_ran_out_is_found() -> None:
+    def harm(t: Trial) -> None:
+        wait_for = t.app.clock.wait_for
+
+        async def impatient(awaitable: Any, ms: int) -> Any:
+            return await wait_for(awaitable, 700 if 9_000 < ms <= 10_000 else ms)
+
+        t.app.clock.wait_for = impatient
+
+    outcome = run(broken(harm), scenario(link=Link(rssi=-60, tail=0.5)))
+    assert "one-request" in names(outcome)
+
+
+# -- no-secret
+
+
+@pytest.mark.parametrize("secret", [RBID, PASSWORD, WIFI_KEY, TOKEN, PASSWORD.encode().hex()])
+def test_a_secret_in_the_log_is_found(secret: str) -> None:
+    def harm(t: Trial) -> None:
+        t.app.log.secrets = lambda: []
+        at(t, HOUR, lambda: t.app.log.warn("radio: %s", secret))
+
+    outcome = run(broken(harm), scenario(hours=2))
+    assert names(outcome) == {"no-secret"}
+    assert {item.where for _, item in outcome.trouble} == {"log"}
+
+
+def test_a_secret_in_the_status_is_found() -> None:
+    def harm(t: Trial) -> None:
+        at(t, HOUR, lambda: t.app.status.problem("server", "odd", "from " + RBID.lower()))
+
+    outcome = run(broken(harm), scenario(hours=2))
+    assert names(outcome) == {"no-secret"}
+    assert {item.where for _, item in outcome.trouble} == {"upload", "console"}
+
+
+# -- what the names promise
+
+
+def test_every_check_was_seen_to_fail_above() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    for name in checks.CHECKS:
+        assert f'"{name}"' in text, name
