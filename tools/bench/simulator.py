@@ -2,9 +2,9 @@
 
     PYTHONPATH=tools:tools/shim:firmware/lib python tools/bench/simulator.py [--json]
 
-A day of one poll (E7 and E8) a minute for each line: SKSENDTO in, EVENT 21, OK and ERXUDP out, the
-meter's node, the household's arithmetic, sessions renewed and half-hours announced on the way. A
-campaign of 200 seeds of ten days is 2,880,000 polls.
+A day of one poll (E7 and E8) a minute for each line: SKSENDTO in, EVENT 21, OK and ERXUDP out (or
+0008 in, 2008 and 6018 out), the meter's node, the household's arithmetic, sessions renewed and
+half-hours announced on the way. A campaign of 200 seeds of ten days is 2,880,000 polls.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from meterlab import frames, vtime
 from meterlab.household import day_of
 from meterlab.link import MemoryLink
 from meterlab.modem import Traits
+from meterlab.modules.j11_address import address as ip
+from meterlab.modules.j11_commands import from_register
+from meterlab.modules.j11_frame import REQUEST, frame
+from meterlab.modules.j11_products import J11_KINDS
 from meterlab.modules.sk_text import address
 from meterlab.scheduler import LoopScheduler
 from meterlab.world import Plan, World
@@ -41,12 +45,48 @@ class Cost:
     answered: int
 
 
+Steps = list[tuple[bytes, float]]
+
+
+def _spoken(world: World, request: bytes) -> tuple[Steps, bytes]:
+    """What joins an SKSTACK module, with seconds to wait after each; and what sends a request."""
+    meter = address(world.node.mac)
+    lines = (
+        "SKSREG SFE 0",
+        f"SKSETPWD C {PASSWORD}",
+        f"SKSETRBID {RBID}",
+        f"SKSREG S2 {world.node.channel:02X}",
+        f"SKSREG S3 {world.node.pan_id:04X}",
+        f"SKJOIN {meter}",
+    )
+    side = "0 " if world.sk.product.dual else ""
+    head = f"SKSENDTO 1 {meter} 0E1A 1 {side}{len(request):04X} ".encode()
+    return [
+        (line.encode() + b"\r\n", 60 if "JOIN" in line else 1) for line in lines
+    ], head + request
+
+
+def _framed(world: World, request: bytes) -> tuple[Steps, bytes]:
+    """The same for a J11 module."""
+    setup = bytes([5, 0, from_register(world.node.channel), 0])
+    commands = (
+        (0x5F, setup),
+        (0x54, (RBID + PASSWORD).encode()),
+        (0x53, b""),
+        (0x05, b"\x0e\x1a"),
+        (0x56, b""),
+    )
+    ports = b"\x0e\x1a\x0e\x1a" + len(request).to_bytes(2, "big")
+    data = ip(world.node.mac) + ports + request
+    return [(frame(REQUEST, *command), 60) for command in commands], frame(REQUEST, 0x08, data)
+
+
 async def _poll(kind: str, paced: bool, solar: int) -> Cost:
     loop = asyncio.get_running_loop()
     if not isinstance(loop, vtime.VirtualLoop):
         raise TypeError("to be run in virtual time")
     scheduler = LoopScheduler(loop, utc_ms=START_MS)
-    traits = Traits(forgetful=False)
+    traits = None if kind in J11_KINDS else Traits(forgetful=False)
     plan = Plan(RBID, PASSWORD, kind=kind, solar=solar, installed=20_600, traits=traits)
     world = World(scheduler, plan)
     uart = MemoryLink(scheduler, world.module, paced=paced).uart
@@ -58,25 +98,16 @@ async def _poll(kind: str, paced: bool, solar: int) -> Cost:
             await uart.readinto(buf)
 
     reader = asyncio.create_task(read())
-    meter = address(world.node.mac)
-    for line, seconds in (
-        ("SKSREG SFE 0", 1),
-        (f"SKSETPWD C {PASSWORD}", 1),
-        (f"SKSETRBID {RBID}", 1),
-        (f"SKSREG S2 {world.node.channel:02X}", 1),
-        (f"SKSREG S3 {world.node.pan_id:04X}", 1),
-        (f"SKJOIN {meter}", 60),
-    ):
-        await uart.write(line.encode() + b"\r\n")
-        await asyncio.sleep(seconds)
     asked = [(0xE7, b""), (0xE8, b"")]
     request = frames.build(1, frames.CONTROLLER, frames.METER, frames.GET, asked)
-    side = "0 " if world.sk.product.dual else ""
-    head = f"SKSENDTO 1 {meter} 0E1A 1 {side}{len(request):04X} ".encode()
+    steps, send = (_framed if kind in J11_KINDS else _spoken)(world, request)
+    for step, seconds in steps:
+        await uart.write(step)
+        await asyncio.sleep(seconds)
     world.household.day(day_of(scheduler.utc_ms() // 1000))  # its past is a cost of the start
     timers, begun = loop.timers, time.process_time()
     for _ in range(POLLS):
-        await uart.write(head + request)
+        await uart.write(send)
         await asyncio.sleep(60)
     us = (time.process_time() - begun) / POLLS * 1e6
     reader.cancel()
@@ -86,7 +117,8 @@ async def _poll(kind: str, paced: bool, solar: int) -> Cost:
 
 def measure(rounds: int = 3) -> list[Cost]:
     """The best of some rounds for each case."""
-    cases = [(k, p, s) for k in ("bp35a1", "bp35c2") for p in (False, True) for s in (0, 4_000)]
+    kinds = ("bp35a1", "bp35c2", "bp35c0-j11")
+    cases = [(k, p, s) for k in kinds for p in (False, True) for s in (0, 4_000)]
     return [
         min((vtime.run(_poll(*case)) for _ in range(rounds)), key=lambda cost: cost.us)
         for case in cases

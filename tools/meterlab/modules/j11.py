@@ -62,7 +62,7 @@ class J11(Module):
         self.flow_control = False
         self.credentials = False
         self.ports: list[int] = []
-        self.pinging = False
+        self.ping: object | None = None  # that is under way
         self.busy = False
         self.authenticating = False  # asked for by the host, who is told how it ends
         self.claims = False  # to be authenticated, without a session

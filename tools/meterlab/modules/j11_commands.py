@@ -210,8 +210,7 @@ def _authenticate(j: J11, command: int, _: bytes) -> None:
     else:
         j.authenticating = True
         j.reply(command)
-        # After the answer, whatever the meter's answer may take.
-        j.modem.later(30, j.modem.pac.join, j.modem.pac.peer)
+        j.modem.pac.join(j.modem.pac.peer)
 
 
 def _renew(j: J11, command: int, _: bytes) -> None:
@@ -220,11 +219,7 @@ def _renew(j: J11, command: int, _: bytes) -> None:
         return
     j.authenticating = True
     j.reply(command)
-    j.modem.later(30, _renewed, j)
-
-
-def _renewed(j: J11) -> None:
-    if j.operating and not j.modem.pac.rejoin():
+    if not j.modem.pac.rejoin():
         j.modem.pac.join(j.modem.pac.peer)
 
 
@@ -327,17 +322,17 @@ def _sent(j: J11, command: int, head: bytes, result: int) -> None:
 
 def _ping(j: J11, command: int, data: bytes) -> None:
     peer = mac_of(data[:16])
-    if j.pinging:
+    if j.ping is not None:
         j.reply(command, PINGING)
         return
     if peer is None:
         j.reply(command, BAD_TARGET)
         return
-    j.pinging = True
+    this = j.ping = object()
 
     def done(result: int) -> None:
-        if j.pinging:
-            j.pinging = False
+        if j.ping is this:
+            j.ping = None
             j.say(0x60D1, bytes([result]) + data[:16])
 
     j.reply(command)
