@@ -39,7 +39,7 @@ class Console:
     def __init__(self, app, reader=None, write=None):
         self.app = app
         self.checking = None  # the task of a check that is under way
-        self.json = None  # makes the text of a JSON line; None: they are off
+        self.json = False  # whether JSON lines are on
         self.json_at = 0  # ms of the next one
         self._reader = reader or _Stdin()
         self._write = write or sys.stdout.write
@@ -97,7 +97,13 @@ class Console:
                 pass  # nobody typed: the line is due
         # What was missed, because something blocked, is not made up for.
         self.json_at = max(self.json_at, clock.ms() - _JSON_MS) + _JSON_MS
-        self.say(self.json(self.app.status))
+        from gateway import state
+
+        try:
+            state.tell(self)
+        finally:
+            del state
+            drop("state", "summary", "led", "pieces")
 
     # -> the line that the byte completed, or None.
     def _edit(self, c):
@@ -118,8 +124,17 @@ class Console:
 
     def say(self, text):
         """Write one line; what is being typed moves below it."""
+        self.tell((text,))
+
+    def tell(self, parts):
+        """The same for a line that comes in parts."""
+        write = self._write
         typed = self._line and self._line.text
-        self._write("\r\x1b[K%s\n%s" % (text, typed) if typed else text + "\n")
+        if typed:
+            write("\r\x1b[K")
+        for part in parts:
+            write(part)
+        write("\n" + typed if typed else "\n")
 
     # Called by the log. Errors are worth interrupting for; the rest is in `log`.
     def _logged(self, text):

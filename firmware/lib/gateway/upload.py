@@ -1,7 +1,5 @@
 # One upload: readings and status to the server, wire format version 1. Loaded for that by the
 # uplink, and dropped; what came of it is judged by gateway.reply, loaded when http is gone.
-import json
-
 from gateway import drop
 from gateway.network import known
 from gateway.uplink import HttpError
@@ -55,7 +53,7 @@ async def run(up):
         if host in known:
             known[host] = (known[host][0], 0)  # perhaps it is elsewhere now
     status = None
-    drop("http", "https")
+    drop("http", "https", "pieces")
     from gateway import reply
 
     return reply.judge(up, batch, began, answer)
@@ -81,13 +79,12 @@ def _body(up, batch, status):
     yield from frame
 
 
-# The body without the readings: what comes before them, and then the rest. In small pieces, for
-# there may be no large one left of the memory.
+# The body without the readings: what comes before them, and then the rest.
 def _frame(up, status):
+    from gateway.pieces import pieces
+
     yield b'{"v":1,"stream":%d,"readings":[' % up.outbox.stream
-    yield b'],"status":{'
-    comma = ""
-    for key, value in status.items():
-        yield (comma + json.dumps(key) + ":" + json.dumps(value)).encode()
-        comma = ","
-    yield b"}}"
+    yield b'],"status":'
+    for piece in pieces(status):
+        yield piece.encode()
+    yield b"}"

@@ -1,9 +1,9 @@
-# What can be typed at the console. Loaded for one word, then dropped; what a word leaves running
-# (a check, the JSON lines) keeps what it needs.
+# What can be typed at the console. Loaded for one word, then dropped; a check that a word leaves
+# running keeps what it needs.
 import asyncio
 import json
 
-from gateway import VERSION, led, summary, view
+from gateway import VERSION, summary, view
 from gateway.supervisor import describe
 from micropython import const
 
@@ -44,9 +44,9 @@ async def obey(console, line):
         app.stop()
     elif typed == "json on":
         console.json_at = app.clock.ms()
-        console.json = state
+        console.json = True
     elif typed == "json off":
-        console.json = None
+        console.json = False
     elif typed in _WORDS:
         if console.checking:
             console.say("The last check is still under way; its result comes by itself.")
@@ -84,18 +84,3 @@ async def check(console, what):
     finally:
         console.checking = None
     console.say(json.dumps(result))
-
-
-def state(status):
-    """The state as JSON text, for programs: the upload's status, and the newest values.
-
-    "reading" has the newest power, "energy" the newest energies. Each is null or a row as in the
-    upload, without its number: kind, t, quality, W, R, T, normal, reverse, origin.
-    """
-    s = summary.snapshot(status)
-    s["phase"] = status.phase
-    s["led"] = led.name(status)
-    s["time"] = status.clock.utc()
-    s["reading"] = status.last and list(status.last)
-    s["energy"] = status.energy and list(status.energy)
-    return json.dumps(s)
