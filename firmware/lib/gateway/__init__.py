@@ -103,7 +103,7 @@ class _Word:
 
             return repl.call(self.name, args)
         finally:
-            drop("repl", "secret", "view", "words", "summary", "led", "ring")
+            drop("repl", "secret", "view", "words", "state", "pieces", "summary", "led", "ring")
             drop("settings_check", "settings_edit", "settings_table", "twins")
             _own()
 

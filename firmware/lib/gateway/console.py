@@ -100,7 +100,7 @@ class Console:
         from gateway import state
 
         try:
-            state.tell(self)
+            self.tell(state.line(self.app.status))
         finally:
             del state
             drop("state", "summary", "led", "pieces")

@@ -137,9 +137,9 @@ def _status(form=""):
             print("The gateway has not run since the start. gateway.run() starts it.")
             _remarks(Settings(gateway.nvs()))
     elif form:
-        from gateway import words
+        from gateway import state
 
-        print(words.state(gateway._ran[0]))
+        print("".join(state.line(gateway._ran[0])))
     else:
         view.status(gateway._ran[0], print)
 

@@ -1,19 +1,18 @@
-# The console's JSON line. Loaded for one, then dropped.
+# The state as a JSON line. Loaded for one, then dropped.
 from gateway import led, summary
 from gateway.pieces import pieces
 
 
-def tell(console):
-    """Write the state as JSON text, for programs: the upload's status, and the newest values.
+def line(status):
+    """Yields the state as JSON text, for programs: the upload's status, and the newest values.
 
     "reading" has the newest power, "energy" the newest energies. Each is null or a row as in the
     upload, without its number: kind, t, quality, W, R, T, normal, reverse, origin.
     """
-    status = console.app.status
     s = summary.snapshot(status)
     s["phase"] = status.phase
     s["led"] = led.name(status)
     s["time"] = status.clock.utc()
     s["reading"] = status.last and list(status.last)
     s["energy"] = status.energy and list(status.energy)
-    console.tell(pieces(s))
+    return pieces(s)
