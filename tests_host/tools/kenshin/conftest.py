@@ -1,8 +1,10 @@
-"""A server in memory on a real SQLite file, and a real server process on loopback."""
+"""A server in memory on a real database of each kind, and a real server process on loopback."""
 
+import itertools
 import json
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 from starlette.testclient import TestClient
 
 import kenshin
+from bench.postgres import Cluster, NoPostgres
 from kenshin.server import gateways
 from kenshin.server.app import create_app
+from kenshin.server.schema import Base
 from kenshin.server.service import Limits, Service
 from kenshin.server.store import Store, database_url
 
@@ -114,10 +119,10 @@ class Board:
 class Lab:
     """A server in memory with a clock that stands still, and the boards that talk to it."""
 
-    def __init__(self, path: Path, limits: Limits):
+    def __init__(self, database: str | Path, limits: Limits):
         self.now = T0
-        self.path = path
-        self.store = Store(database_url(str(path)), busy_ms=50)
+        self.path = Path(database)  # of SQLite
+        self.store = Store(database_url(str(database)), busy_ms=50)
         self.service = Service(self.store, now=lambda: self.now, limits=limits)
         self.app = create_app(self.service)
         self.client = TestClient(self.app, raise_server_exceptions=False)
@@ -129,9 +134,77 @@ class Lab:
         return Board(self.client, added.code, added.token)
 
 
+_databases = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL of this test process, with a database "ready" that has the tables."""
+    try:
+        cluster = Cluster(durable=False)
+    except NoPostgres as error:
+        pytest.skip(str(error))
+    try:
+        Store(database_url(cluster.create("ready"))).close()
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def empty(url: str) -> None:
+    """Take all rows out of a PostgreSQL database."""
+    names = ", ".join(table for table in Base.metadata.tables if table != "meta")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"TRUNCATE {names} CASCADE")  # pyright: ignore
+        connection.execute("UPDATE meta SET value = '0' WHERE key = 'directory'")
+
+
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    lab = Lab(tmp_path / "kenshin.db", Limits())
+def postgres(cluster: Cluster) -> str:
+    """The URL of a PostgreSQL database with empty tables."""
+    url = cluster.address("ready")
+    empty(url)
+    return url
+
+
+@pytest.fixture
+def postgres_void(cluster: Cluster) -> Iterator[str]:
+    """The URL of a PostgreSQL database without any table."""
+    name = f"void_{next(_databases)}"
+    yield cluster.create(name)
+    cluster.drop(name)
+
+
+@pytest.fixture(scope="session")
+def ready_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with empty tables, to be copied."""
+    path = tmp_path_factory.mktemp("ready") / "kenshin.db"
+    Store(database_url(str(path))).close()
+    return path
+
+
+@pytest.fixture
+def file(ready_file: Path, tmp_path: Path) -> Path:
+    """A SQLite file with empty tables."""
+    return Path(shutil.copy(ready_file, tmp_path / "kenshin.db"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """A database of each kind, with empty tables: the path of a file, or a URL."""
+    return str(request.getfixturevalue("file" if request.param == "sqlite" else "postgres"))
+
+
+@pytest.fixture
+def lab(database: str) -> Iterator[Lab]:
+    lab = Lab(database, Limits())
+    with lab.client:
+        yield lab
+
+
+@pytest.fixture
+def sqlite_lab(file: Path) -> Iterator[Lab]:
+    lab = Lab(file, Limits())
     with lab.client:
         yield lab
 

@@ -11,7 +11,8 @@ from sqlalchemy import event
 
 from kenshin.server import body, routes_ingest
 from kenshin.server.problems import Problem
-from kenshin.server.store import Store, StoreError, Unavailable, Writer, database_url
+from kenshin.server.store import Store, StoreError, Unavailable, database_url
+from kenshin.server.writer import Limits, Writer
 
 T0 = 1_795_392_000
 
@@ -28,7 +29,8 @@ def upload(rows):
     return {"v": 1, "stream": 1, "readings": rows}
 
 
-def test_commits_wait_for_the_disk(lab):
+def test_commits_wait_for_the_disk(sqlite_lab):
+    lab = sqlite_lab
     # WAL with synchronous=FULL: what a commit has returned for survives a power cut.
     with lab.store.writing() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
@@ -36,7 +38,8 @@ def test_commits_wait_for_the_disk(lab):
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
 
 
-def test_a_write_has_the_lock_from_its_beginning(lab):
+def test_a_write_has_the_lock_from_its_beginning(sqlite_lab):
+    lab = sqlite_lab
     # Taken later, it could be refused half-way although nobody holds it for long.
     with closing(sqlite3.connect(lab.path, timeout=0, isolation_level=None)) as other:
         with lab.store.reading():
@@ -46,7 +49,8 @@ def test_a_write_has_the_lock_from_its_beginning(lab):
             other.execute("BEGIN IMMEDIATE")
 
 
-def test_a_locked_database_is_not_now_and_later_all_is_well(lab, board, instant):
+def test_a_locked_database_is_not_now_and_later_all_is_well(sqlite_lab, instant):
+    lab, board = sqlite_lab, sqlite_lab.board()
     sent = upload([instant(1)])
     with closing(sqlite3.connect(lab.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -59,7 +63,8 @@ def test_a_locked_database_is_not_now_and_later_all_is_well(lab, board, instant)
     assert len(board.readings()) == 1
 
 
-def test_a_full_disk_is_not_now_and_later_all_is_well(lab, board, instant):
+def test_a_full_disk_is_not_now_and_later_all_is_well(sqlite_lab, instant):
+    lab, board = sqlite_lab, sqlite_lab.board()
     pages = {"limit": 0}
 
     # SQLite's own "disk full", on every connection: no page beyond those there are.
@@ -129,34 +134,127 @@ def test_a_body_that_does_not_come_to_its_end_is_given_up(then, name):
 
 
 def test_writes_that_wait_are_bounded_in_number_and_time(lab):
-    writer = Writer(lab.store, length=2, patience=0.0)
     go, busy = threading.Event(), threading.Event()
 
-    def slow(_connection):
-        busy.set()
-        assert go.wait(10)
-        return "first"
+    def work(_connection, items):
+        if "slow" in items:
+            busy.set()
+            assert go.wait(10)
+        return [item.upper() for item in items]
+
+    writer = Writer(lab.store, work, Limits(length=1, patience=10.0))
 
     async def main():
-        writer._patience = 10.0
-        first = asyncio.create_task(writer.run(slow))
+        first = asyncio.create_task(writer.put("slow"))
         assert await asyncio.to_thread(busy.wait, 10)
-        writer._patience = 0.0
-        second = asyncio.create_task(writer.run(lambda _: "second"))
+        writer.limits.patience = 0.0
+        second = asyncio.create_task(writer.put("second"))
         await asyncio.sleep(0)
         with pytest.raises(Unavailable, match="too many"):
-            await writer.run(lambda _: "third")
+            await writer.put("third")
         go.set()
-        assert await first == "first"
+        assert await first == "SLOW"
         with pytest.raises(Unavailable, match="too slow"):
             await second
-        writer._patience = 10.0
-        assert await writer.run(lambda _: "fourth") == "fourth"
+        writer.limits.patience = 10.0
+        assert await writer.put("fourth") == "FOURTH"
 
     try:
         asyncio.run(asyncio.wait_for(main(), 20))
     finally:
         writer.close()
+
+
+def test_writes_that_wait_together_share_one_commit(lab):
+    go, busy = threading.Event(), threading.Event()
+    groups = []
+
+    def work(_connection, items):
+        groups.append(list(items))
+        if items == [0]:
+            busy.set()
+            assert go.wait(10)
+        return items
+
+    writer = Writer(lab.store, work, Limits(group=4, weight=100))
+
+    async def main():
+        first = asyncio.create_task(writer.put(0))
+        assert await asyncio.to_thread(busy.wait, 10)
+        rest = [
+            asyncio.create_task(writer.put(n, weight))
+            for n, weight in [(1, 1), (2, 1), (3, 1), (4, 1), (5, 60), (6, 60), (7, 500), (8, 1)]
+        ]
+        await asyncio.sleep(0)
+        go.set()
+        assert await asyncio.gather(first, *rest) == list(range(9))
+
+    try:
+        asyncio.run(asyncio.wait_for(main(), 20))
+    finally:
+        writer.close()
+    # Bounded in number and in weight; one that is too heavy goes alone.
+    assert groups == [[0], [1, 2, 3, 4], [5], [6], [7], [8]]
+    assert (writer.counts.groups, writer.counts.items, writer.counts.largest) == (6, 9, 4)
+
+
+def test_one_bad_write_does_not_fail_its_group(lab):
+    go, busy = threading.Event(), threading.Event()
+
+    def work(_connection, items):
+        if items == [0]:
+            busy.set()
+            assert go.wait(10)
+        if 2 in items:
+            raise ValueError("two")
+        return items
+
+    writer = Writer(lab.store, work)
+
+    async def main():
+        tasks = [asyncio.create_task(writer.put(0))]
+        assert await asyncio.to_thread(busy.wait, 10)
+        tasks += [asyncio.create_task(writer.put(n)) for n in (1, 2, 3)]
+        await asyncio.sleep(0)
+        go.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    try:
+        zero, one, two, three = asyncio.run(asyncio.wait_for(main(), 20))
+    finally:
+        writer.close()
+    assert (zero, one, three) == (0, 1, 3)
+    assert isinstance(two, ValueError)
+    assert writer.counts.alone == 3
+
+
+def test_a_writer_that_stops_tells_those_who_wait(lab):
+    go, busy = threading.Event(), threading.Event()
+
+    def work(_connection, items):
+        busy.set()
+        assert go.wait(10)
+        return items
+
+    writer = Writer(lab.store, work)
+
+    async def main():
+        under_way = asyncio.create_task(writer.put(0))
+        assert await asyncio.to_thread(busy.wait, 10)
+        waiting = asyncio.create_task(writer.put(1))
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(asyncio.to_thread(writer.close))
+        while not writer._closing:  # pyright: ignore
+            await asyncio.sleep(0)
+        go.set()
+        await closing
+        assert await under_way == 0
+        with pytest.raises(Unavailable, match="stop"):
+            await waiting
+        with pytest.raises(Unavailable, match="stop"):
+            await writer.put(2)
+
+    asyncio.run(asyncio.wait_for(main(), 20))
 
 
 # ---- opening ----
@@ -194,9 +292,9 @@ def test_a_newer_database_is_refused(tmp_path):
     path = tmp_path / "k.db"
     opened(path)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
-    with pytest.raises(StoreError, match="version 99"):
+    with pytest.raises(StoreError, match="version 9999.*update the program"):
         opened(path)
 
 

@@ -1,9 +1,7 @@
 """Any sending again, any splitting, any order: the same rows."""
 
 import itertools
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 
 from kenshin.server import gateways, queries, wire
-from kenshin.server.ingest import ingest
+from kenshin.server.ingest import Upload, ingest, prepare
 from kenshin.server.slots import FIELDS, KINDS, ORIGINS, QUALITIES
 from kenshin.server.store import Store, database_url
 
@@ -20,12 +18,17 @@ T0 = 1_795_392_000
 names = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[Store]:
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(database_url(str(Path(folder) / "kenshin.db")))
-        yield store
-        store.close()
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    if request.param == "postgresql":
+        cluster = request.getfixturevalue("cluster")
+        cluster.create("idempotence")
+        store = Store(database_url(cluster.address("idempotence")))
+    else:
+        folder = request.getfixturevalue("tmp_path_factory").mktemp("idempotence")
+        store = Store(database_url(str(folder / "kenshin.db")))
+    yield store
+    store.close()
 
 
 def gateway(store: Store) -> int:
@@ -39,8 +42,10 @@ def gateway(store: Store) -> int:
 def send(store: Store, gateway_id: int, stream: int, rows: list[list[Any]]) -> set[int]:
     """Upload; the numbers that are done with: acknowledged or rejected."""
     body = to_json({"v": 1, "stream": stream, "readings": rows})
+    batch = wire.parse(body)
+    prepare(store, [Upload(gateway_id, batch, T0)])
     with store.writing() as connection:
-        outcome = ingest(connection, gateway_id, wire.parse(body), T0)
+        outcome = ingest(connection, gateway_id, batch, T0)
     done = {seq for seq, _ in outcome.rejected}
     for first, last in outcome.ack:
         done |= set(range(first, last + 1))

@@ -157,11 +157,45 @@ def test_too_many_readings_are_refused():
         wire.parse(json.dumps(body).encode())
 
 
-def test_unknown_members_are_ignored_so_that_gateways_may_be_newer():
+def test_gateways_may_be_newer_than_the_server():
     body = b'{"v":1,"stream":1,"readings":[],"new":{},"status":{"word":null,"newer":[1]}}'
     batch = wire.parse(body)
-    assert batch.status == {"word": None}
+    assert batch.status == {"word": None, "newer": [1]}
     assert batch.status_faults == ()
+
+
+def nested(levels):
+    return [nested(levels - 1)] if levels else 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("radio", {"polls": 3, "worst": [1, -2, None], "link": {"lqi": 7.5}}, True),
+        ("deep", nested(8), True),
+        ("deep", nested(9), False),
+        ("long", "x" * 8000, True),
+        ("long", "x" * 8200, False),
+        ("n" * 40, 1, True),
+        ("n" * 41, 1, False),
+        ("", 1, False),
+        ("two\nlines", 1, False),
+        ("huge", 10**400, True),
+        ("endless", float("inf"), False),
+        ("nothing", float("nan"), False),
+    ],
+)
+def test_what_is_not_known_of_a_status_is_kept_within_bounds(name, value, kept):
+    status, faults = wire._clean({"rssi": -70, name: value})  # pyright: ignore
+    assert status == ({"rssi": -70, name: value} if kept else {"rssi": -70})
+    assert len(faults) == (not kept)
+    assert all(fault.isprintable() and len(fault) <= 40 for fault in faults)
+
+
+def test_what_is_known_is_not_crowded_out_by_what_is_not():
+    status, faults = wire._clean({"big": "x" * 8100, "detail": "y" * 400})  # pyright: ignore
+    assert status == {"detail": "y" * 400}
+    assert faults == ("big",)
 
 
 @pytest.mark.parametrize(

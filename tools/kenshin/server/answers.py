@@ -133,9 +133,9 @@ class ReadingList(BaseModel):
     def build(cls, code: str, page: queries.Page, following: str | None) -> "ReadingList":
         """Put together what the query gave."""
         beside: dict[tuple[str, int], list[ConflictValue]] = {}
-        for kind, t, field, value, quality, origin in page.conflicts:
+        for kind, t, field, value, quality, origins in page.conflicts:
             beside.setdefault((kind, t), []).append(
-                ConflictValue(field=field, value=value, quality=quality, origin=origin)
+                ConflictValue(field=field, value=value, quality=quality, origin=origins[0])
             )
         items = [
             ReadingItem(
@@ -150,7 +150,7 @@ class ReadingList(BaseModel):
                 reverse=row.reverse,
                 normal_kwh=units.kwh(row.normal),
                 reverse_kwh=units.kwh(row.reverse),
-                origins=row.origins.split(),
+                origins=list(row.origins),
                 conflicts=beside.get((row.kind, row.t), []),
             )
             for row in page.readings

@@ -81,6 +81,8 @@ def run(
         config = uvicorn.Config(
             create_app(Service(store)),
             log_level="warning",
+            http="httptools",
+            loop="auto",
             access_log=False,
             server_header=False,
             timeout_keep_alive=75,  # longer than a gateway's upload interval

@@ -1,49 +1,40 @@
-"""Putting an upload into the database, in one transaction.
+"""Putting uploads into the database: a group of them in one transaction.
 
 Two layers make sending again harmless. Sequence numbers already received are acknowledged and
 skipped. Below that, merging by (gateway, kind, t) is idempotent by itself, so forgetting old
 sequence numbers (`MOST_SPANS`) loses nothing.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-from pydantic_core import to_json
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, select
 
-from kenshin.server import ranges, wire
+from kenshin.server import aside, hot, ranges, told, wire
+from kenshin.server.hot import Hot, Moment, Row, Seen, SpanRow, StateRow
 from kenshin.server.ranges import Span
-from kenshin.server.schema import Conflict, Reading, Received, Rejection, State
-from kenshin.server.slots import Different, Slot, Values, merge
+from kenshin.server.schema import Hour, Received
+from kenshin.server.slots import (
+    INSTANT,
+    KIND_CODES,
+    ORIGIN_BITS,
+    QUALITIES,
+    QUALITY_CODES,
+    Different,
+    Slot,
+    Values,
+    bits_of,
+    merge,
+    origins_of,
+)
+from kenshin.server.store import Store
 
 # Ranges remembered per gateway and stream. One while nothing is missing; a full outbox thins
 # itself and leaves holes. The oldest are forgotten first.
 MOST_SPANS = 500
-# Rejected readings kept to be looked at, per gateway; all are counted.
-MOST_REJECTIONS = 500
 
-_Moment = tuple[str, int]  # kind, t
+HOUR = 3600
 
-
-# Built once: building a statement costs more than running it.
-_STATE = (
-    select(State.stored, State.conflicts, State.rejected)
-    .where(State.gateway_id == bindparam("gateway"))
-    .with_for_update()
-)
-_SET_STATE = update(State).where(State.gateway_id == bindparam("gateway"))
-_SPANS = (
-    select(Received.first, Received.last)
-    .where(
-        Received.gateway_id == bindparam("gateway"),
-        Received.stream == bindparam("stream"),
-        Received.first <= bindparam("highest"),
-        Received.last >= bindparam("lowest"),
-    )
-    .order_by(Received.first)
-)
 _OLDEST_SPAN_KEPT = (
     select(Received.first)
     .where(Received.gateway_id == bindparam("gateway"), Received.stream == bindparam("stream"))
@@ -51,26 +42,10 @@ _OLDEST_SPAN_KEPT = (
     .offset(MOST_SPANS - 1)
     .limit(1)
 )
-_SLOTS = select(
-    Reading.t,
-    Reading.power,
-    Reading.current_r,
-    Reading.current_t,
-    Reading.normal,
-    Reading.reverse,
-    Reading.quality,
-    Reading.origins,
-).where(
-    Reading.gateway_id == bindparam("gateway"),
-    Reading.kind == bindparam("of_kind"),
-    Reading.t.in_(bindparam("times", expanding=True)),
-)
-_NEW_SLOTS = insert(Reading)
-_CHANGED_SLOTS = update(Reading).where(
-    Reading.gateway_id == bindparam("gateway"),
-    Reading.kind == bindparam("of_kind"),
-    Reading.t == bindparam("at"),
-)
+
+
+class Gone(Exception):
+    """The gateway is not in the directory any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,224 +56,283 @@ class Outcome:
     rejected: list[tuple[int, str]]
     stored: int  # rows that are new
     conflicts: int  # values that disagree with those that stand, new
+    want: str = "[]"  # JSON: days whose history is wished for
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A batch of one gateway; `now` = UTC seconds when it came."""
+
+    gateway_id: int
+    batch: wire.Batch
+    now: int
+
+
+def prepare(store: Store, uploads: Sequence[Upload]) -> None:
+    """What `ingest_all` needs that is not to be done in its transaction: partitions."""
+    if not store.postgres:
+        return
+    wanted: dict[str, int] = {}
+    for upload in uploads:
+        for row in upload.batch.rows.values():
+            t = row[2] if len(row) > 2 else None
+            if type(t) is int and wire.T_MIN <= t <= upload.now + wire.T_AHEAD:
+                wanted.setdefault(hot.month(t)[0], t)
+    for name, t in wanted.items():
+        if name not in store.partitions:
+            with store.writing() as connection:
+                hot.make_partition(connection, t)
+            store.partitions.add(name)
 
 
 def ingest(connection: Connection, gateway_id: int, batch: wire.Batch, now: int) -> Outcome:
-    """Store `batch` of one gateway; `now` = UTC seconds.
+    """Store one batch; see `ingest_all`. Raises Gone."""
+    (outcome,) = ingest_all(connection, [Upload(gateway_id, batch, now)])
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def ingest_all(connection: Connection, uploads: Sequence[Upload]) -> list[Outcome | Exception]:
+    """Store uploads, in their order; what became of each (Gone: nothing).
 
     To be run in a transaction that may write; nothing is acknowledged before that is committed.
     """
-    # Uploads of one gateway follow one another; on SQLite all do.
-    state = connection.execute(_STATE, {"gateway": gateway_id}).one()
-    known = _known(connection, gateway_id, batch)
-    rows: dict[int, wire.Row] = {}
-    rejected: list[tuple[int, str]] = []
-    for seq, row in batch.rows.items():
-        if not ranges.holds(known, seq):
-            checked = wire.check(row, now)
-            if isinstance(checked, str):
-                rejected.append((seq, checked))
-            else:
-                rows[seq] = checked
-    stored, conflicts = _store(connection, gateway_id, list(rows.values()), now)
-    newly_rejected = _set_aside(connection, gateway_id, batch, rejected, now)
-    if state.rejected and rows:
-        _forgive(connection, gateway_id, batch.stream, list(rows))
-    _remember(connection, gateway_id, batch.stream, known, list(rows))
-
-    changes: dict[str, Any] = {
-        "last_seen": now,
-        "stored": state.stored + stored,
-        "conflicts": state.conflicts + conflicts,
-        "rejected": state.rejected + newly_rejected,
-    }
-    if batch.status is not None:
-        changes |= {"status": to_json(batch.status).decode(), "status_t": now}
-    connection.execute(_SET_STATE, {"gateway": gateway_id, **changes})
-    refused = {seq for seq, _ in rejected}
-    ack = ranges.spans_of(seq for seq in batch.rows if seq not in refused)
-    return Outcome(ack, rejected, stored, conflicts)
-
-
-def _known(connection: Connection, gateway_id: int, batch: wire.Batch) -> list[Span]:
-    """The spans already received that hold, or touch, a number of this batch."""
-    if not batch.rows:
-        return []
-    lowest, highest = min(batch.rows) - 1, max(batch.rows) + 1
-    place = {"gateway": gateway_id, "stream": batch.stream, "lowest": lowest, "highest": highest}
-    return [(first, last) for first, last in connection.execute(_SPANS, place)]
-
-
-def _remember(
-    connection: Connection, gateway_id: int, stream: int, known: list[Span], seqs: list[int]
-) -> None:
-    if not seqs:
-        return
-    spans = ranges.union([*known, *ranges.spans_of(seqs)])
-    here = (Received.gateway_id == gateway_id, Received.stream == stream)
-    kept = set(spans)
-    gone = [first for first, last in known if (first, last) not in kept]
-    if gone:
-        connection.execute(delete(Received).where(*here, Received.first.in_(gone)))
-    there = set(known)
-    connection.execute(
-        insert(Received),
-        [
-            {"gateway_id": gateway_id, "stream": stream, "first": first, "last": last}
-            for first, last in spans
-            if (first, last) not in there
-        ],
-    )
-    oldest = connection.scalar(_OLDEST_SPAN_KEPT, {"gateway": gateway_id, "stream": stream})
-    if oldest is not None:
-        connection.execute(delete(Received).where(*here, Received.first < oldest))
-
-
-def _store(
-    connection: Connection, gateway_id: int, rows: Sequence[wire.Row], now: int
-) -> tuple[int, int]:
-    """Merge `rows` into the table; (new rows, new conflicts)."""
-    before = _slots(connection, gateway_id, rows)
-    after = dict(before)
-    different: dict[tuple[_Moment, Different], Slot] = {}
-    for row in rows:
-        moment = (row.kind, row.t)
-        after[moment], disagreeing = merge(after.get(moment), row.slot)
-        for value in disagreeing:
-            different.setdefault((moment, value), row.slot)
-    new = [
-        {
-            "gateway_id": gateway_id,
-            "kind": kind,
-            "t": t,
-            "received": now,
-            **_columns(slot),
-        }
-        for (kind, t), slot in after.items()
-        if (kind, t) not in before
-    ]
-    changed = [
-        {"gateway": gateway_id, "of_kind": kind, "at": t, **_columns(after[kind, t])}
-        for (kind, t), slot in before.items()
-        if after[kind, t] is not slot
-    ]
-    if new:
-        connection.execute(_NEW_SLOTS, new)
-    if changed:
-        connection.execute(_CHANGED_SLOTS, changed)
-    return len(new), _keep_conflicts(connection, gateway_id, different, now)
-
-
-def _slots(
-    connection: Connection, gateway_id: int, rows: Sequence[wire.Row]
-) -> dict[_Moment, Slot]:
-    times: dict[str, set[int]] = defaultdict(set)
-    for row in rows:
-        times[row.kind].add(row.t)
-    slots: dict[_Moment, Slot] = {}
-    for kind, moments in times.items():
-        place = {"gateway": gateway_id, "of_kind": kind, "times": sorted(moments)}
-        for t, *values, quality, origins in connection.execute(_SLOTS, place):
-            slots[kind, t] = Slot(Values(*values), quality, tuple(origins.split()))
-    return slots
-
-
-def _columns(slot: Slot) -> dict[str, Any]:
-    return {
-        **slot.values._asdict(),
-        "quality": slot.quality,
-        "origins": " ".join(slot.origins),
-    }
-
-
-def _keep_conflicts(
-    connection: Connection,
-    gateway_id: int,
-    different: dict[tuple[_Moment, Different], Slot],
-    now: int,
-) -> int:
-    if not different:
-        return 0
-    times = {t for (_, t), _ in different}
-    found = connection.execute(
-        select(Conflict.kind, Conflict.t, Conflict.field, Conflict.value).where(
-            Conflict.gateway_id == gateway_id,
-            Conflict.kind.in_({kind for (kind, _), _ in different}),
-            Conflict.t.in_(times),
+    outcomes: dict[int, Outcome | Exception] = {}
+    left = list(enumerate(uploads))
+    while left:
+        # Of one gateway only one at a time: they follow one another.
+        once: dict[int, tuple[int, Upload]] = {}
+        again: list[tuple[int, Upload]] = []
+        for place, upload in left:
+            if once.setdefault(upload.gateway_id, (place, upload))[0] != place:
+                again.append((place, upload))
+        outcomes |= _Round(connection, [upload for _, upload in once.values()]).run(
+            [place for place, _ in once.values()]
         )
-    )
-    there = {((kind, t), Different(field, value)) for kind, t, field, value in found}
-    new = [
-        {
-            "gateway_id": gateway_id,
-            "kind": kind,
-            "t": t,
-            "field": field,
-            "value": value,
-            "quality": slot.quality,
-            "origin": slot.origins[0],
-            "received": now,
+        left = again
+    return [outcomes[place] for place in range(len(uploads))]
+
+
+@dataclass(slots=True)
+class _Work:
+    """One upload on its way."""
+
+    upload: Upload
+    state: StateRow
+    known: list[Span]
+    rows: list[Row] = field(default_factory=list["Row"])
+    seqs: list[int] = field(default_factory=list[int])
+    rejected: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    stored: int = 0
+    conflicts: int = 0
+
+
+class _Round:
+    """Uploads of different gateways."""
+
+    def __init__(self, connection: Connection, uploads: Sequence[Upload]) -> None:
+        self._connection = connection
+        self._hot: Hot = hot.hot(connection)
+        self._uploads = uploads
+
+    def run(self, places: Sequence[int]) -> dict[int, Outcome | Exception]:
+        states = self._hot.states([upload.gateway_id for upload in self._uploads])
+        spans = self._spans()
+        works = [
+            _Work(upload, states[upload.gateway_id], spans.get(upload.gateway_id, []))
+            for upload in self._uploads
+            if upload.gateway_id in states
+        ]
+        for work in works:
+            _check(work)
+            if work.state.purged:
+                self._refuse_closed(work)
+        self._store(works)
+        self._remember(works)
+        self._tell(works)
+        done = {id(work.upload): _outcome(work) for work in works}
+        return {
+            place: done.get(id(upload), Gone())
+            for place, upload in zip(places, self._uploads, strict=True)
         }
-        for ((kind, t), (field, value)), slot in different.items()
-        if ((kind, t), (field, value)) not in there
-    ]
-    if new:
-        connection.execute(insert(Conflict), new)
-    return len(new)
 
+    def _spans(self) -> dict[int, list[Span]]:
+        """The spans already received that hold, or touch, a number of the uploads."""
+        asked: list[SpanRow] = []
+        for upload in self._uploads:
+            seqs = upload.batch.rows
+            if seqs:
+                asked.append(
+                    (upload.gateway_id, upload.batch.stream, min(seqs) - 1, max(seqs) + 1)
+                )
+        return self._hot.spans(asked) if asked else {}
 
-def _forgive(connection: Connection, gateway_id: int, stream: int, seqs: list[int]) -> None:
-    """What is stored now is no longer set aside (our own clock may have been wrong before)."""
-    connection.execute(
-        delete(Rejection).where(
-            Rejection.gateway_id == gateway_id,
-            Rejection.stream == stream,
-            Rejection.seq.in_(seqs),
-        )
-    )
-
-
-def _set_aside(
-    connection: Connection,
-    gateway_id: int,
-    batch: wire.Batch,
-    rejected: list[tuple[int, str]],
-    now: int,
-) -> int:
-    """Keep the rejected readings to be looked at; how many are new."""
-    here = (Rejection.gateway_id == gateway_id, Rejection.stream == batch.stream)
-    if not rejected:
-        return 0
-    seqs = [seq for seq, _ in rejected]
-    there = connection.execute(
-        delete(Rejection).where(*here, Rejection.seq.in_(seqs)).returning(Rejection.seq)
-    ).all()
-    connection.execute(
-        insert(Rejection),
-        [
-            {
-                "gateway_id": gateway_id,
-                "stream": batch.stream,
-                "seq": seq,
-                "why": why[:200],
-                "row": to_json(batch.rows[seq]).decode()[:400],
-                "received": now,
-            }
-            for seq, why in rejected
-        ],
-    )
-    mine = select(Rejection.received, Rejection.stream, Rejection.seq).where(
-        Rejection.gateway_id == gateway_id
-    )
-    surplus = connection.execute(
-        mine.order_by(Rejection.received.desc(), Rejection.seq.desc()).offset(MOST_REJECTIONS)
-    ).all()
-    for _, stream, seq in surplus:
-        connection.execute(
-            delete(Rejection).where(
-                Rejection.gateway_id == gateway_id,
-                Rejection.stream == stream,
-                Rejection.seq == seq,
+    def _refuse_closed(self, work: _Work) -> None:
+        """Instants of hours whose raw values are not kept any more: counted there already."""
+        old = {
+            row[2] // HOUR * HOUR
+            for row in work.rows
+            if row[1] == INSTANT and row[2] < work.state.purged
+        }
+        if not old:
+            return
+        gateway = work.upload.gateway_id
+        closed = set(
+            self._connection.scalars(
+                select(Hour.t).where(Hour.gateway_id == gateway, Hour.t.in_(old))
             )
         )
-    return len(rejected) - len(there)
+        for seq, row in list(zip(work.seqs, work.rows, strict=True)):
+            if row[1] == INSTANT and row[2] // HOUR * HOUR in closed:
+                work.seqs.remove(seq)
+                work.rows.remove(row)
+                work.rejected.append((seq, "t: this hour is closed: only its sums are kept"))
+
+    def _store(self, works: Sequence[_Work]) -> None:
+        first: dict[Moment, Row] = {}
+        more: list[Row] = []
+        for work in works:
+            for row in work.rows:
+                if first.setdefault(row[:3], row) is not row:
+                    more.append(row)
+        if not first:
+            return
+        there = self._hot.put(list(first.values()))
+        for work in works:
+            moments = {row[:3] for row in work.rows}
+            work.stored = len(moments) - len(moments & there.keys()) if there else len(moments)
+        if there:
+            more = [first[moment] for moment in there] + more
+        if more:
+            self._merge({**first, **there}, more, works)
+        late = {
+            (row[0], (row[2] - 1) // HOUR * HOUR)
+            for work in works
+            for row in work.rows
+            if (row[2] - 1) // HOUR * HOUR < work.state.rolled
+        }
+        if late:
+            self._hot.stale(sorted(late))
+
+    def _merge(self, stands: dict[Moment, Row], more: list[Row], works: Sequence[_Work]) -> None:
+        changed: dict[Moment, Row] = {}
+        different: dict[tuple[Moment, Different], Row] = {}
+        for row in more:
+            moment = row[:3]
+            slot, disagreeing = merge(_slot(stands[moment]), _slot(row))
+            for value in disagreeing:
+                different.setdefault((moment, value), row)
+            merged = _row(moment, slot, stands[moment][10])
+            if merged != stands[moment]:
+                stands[moment] = changed[moment] = merged
+        if changed:
+            self._hot.change(list(changed.values()))
+        if different:
+            counts = aside.keep_conflicts(self._connection, different)
+            for work in works:
+                work.conflicts = counts.get(work.upload.gateway_id, 0)
+
+    def _remember(self, works: Sequence[_Work]) -> None:
+        growing: list[SpanRow] = []
+        for work in works:
+            if not work.seqs:
+                continue
+            upload, known = work.upload, work.known
+            spans = ranges.union([*known, *ranges.spans_of(work.seqs)])
+            if spans == known:
+                continue
+            place = (upload.gateway_id, upload.batch.stream)
+            if len(known) == len(spans) == 1 and known[0][0] == spans[0][0]:
+                growing.append((*place, *spans[0]))
+            else:
+                aside.replace_spans(self._connection, *place, known, spans, _OLDEST_SPAN_KEPT)
+        if growing:
+            self._hot.grow(growing)
+
+    def _tell(self, works: Sequence[_Work]) -> None:
+        seen: list[Seen] = []
+        for work in works:
+            upload = work.upload
+            if work.rejected or work.state.rejected:
+                newly = aside.set_aside(
+                    self._connection, upload.gateway_id, upload.batch, work.rejected, upload.now
+                )
+                if work.seqs:
+                    aside.forgive(
+                        self._connection, upload.gateway_id, upload.batch.stream, work.seqs
+                    )
+            else:
+                newly = 0
+            seen.append(Seen(upload.now, work.stored, work.conflicts, newly, upload.gateway_id))
+        self._hot.seen(seen)
+        telling = [
+            (work.state, work.upload.batch.status, work.upload.now)
+            for work in works
+            if work.upload.batch.status is not None
+        ]
+        if telling:
+            told.tell(self._connection, self._hot, telling)
+
+
+def _check(work: _Work) -> None:
+    """Sort the readings into rows and rejected ones; those already received are left out."""
+    upload, known = work.upload, work.known
+    gateway, now, batch = upload.gateway_id, upload.now, upload.batch
+    for seq, row in batch.rows.items():
+        if known and ranges.holds(known, seq):
+            continue
+        if batch.typed:
+            _, kind, t, quality, *values, origin = row
+            why = wire.misplaced(kind, t, values, now)
+            if why is not None:
+                work.rejected.append((seq, why))
+                continue
+        else:
+            checked = wire.check(row, now)
+            if isinstance(checked, str):
+                work.rejected.append((seq, checked))
+                continue
+            kind, t, slot = checked
+            quality, values, origin = slot.quality, slot.values, slot.origins[0]
+        work.seqs.append(seq)
+        power, current_r, current_t, normal, reverse = values
+        work.rows.append(
+            (
+                gateway,
+                KIND_CODES[kind],
+                t,
+                QUALITY_CODES[quality],
+                power,
+                current_r,
+                current_t,
+                normal,
+                reverse,
+                ORIGIN_BITS[origin],
+                now,
+            )
+        )
+
+
+def _slot(row: Row) -> Slot:
+    return Slot(Values(*row[4:9]), QUALITIES[row[3]], origins_of(row[9]))
+
+
+def _row(moment: Moment, slot: Slot, received: int) -> Row:
+    power, current_r, current_t, normal, reverse = slot.values
+    return (
+        *moment,
+        QUALITY_CODES[slot.quality],
+        *(power, current_r, current_t, normal, reverse),
+        *(bits_of(slot.origins), received),
+    )
+
+
+def _outcome(work: _Work) -> Outcome:
+    rows = work.upload.batch.rows
+    refused = {seq for seq, _ in work.rejected}
+    if refused:
+        ack = ranges.spans_of(seq for seq in rows if seq not in refused)
+    else:
+        ack = ranges.spans_of(rows)
+    return Outcome(ack, work.rejected, work.stored, work.conflicts, work.state.want)

@@ -135,6 +135,17 @@ async def _on_problem(_request: Request, error: Exception) -> Response:
 
 async def _on_unavailable(request: Request, error: Exception) -> Response:
     assert isinstance(error, Unavailable)
+    return not_now(request, error)
+
+
+def mistake(request: Request) -> Response:
+    """The answer when the server made a mistake: the log has it in full."""
+    log.exception("%s %s: a mistake", request.method, request.url.path)
+    return Problem("broken").response()
+
+
+def not_now(request: Request, error: Unavailable) -> Response:
+    """The answer when the database cannot be had."""
     log.warning("%s %s: not now: %s", request.method, request.url.path, error.why)
     return Problem("unavailable", error.why).response()
 

@@ -7,8 +7,15 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from kenshin.server import tokens
 from kenshin.server.schema import Conflict, Gateway, Reading, Received, Rejection, State
-from kenshin.server.slots import KINDS
+from kenshin.server.slots import (
+    INSTANT,
+    KIND_CODES,
+    KINDS,
+    QUALITIES,
+    origins_of,
+)
 
 # How far back the newest value of a kind is looked for: it bounds the search in a long history.
 NEWEST_WITHIN = 2 * 86_400
@@ -40,7 +47,7 @@ class ReadingRow(NamedTuple):
     current_t: int | None
     normal: int | None
     reverse: int | None
-    origins: str
+    origins: tuple[str, ...]
 
 
 class ConflictRow(NamedTuple):
@@ -51,7 +58,7 @@ class ConflictRow(NamedTuple):
     field: str
     value: int
     quality: str
-    origin: str
+    origins: tuple[str, ...]
 
 
 class Newest(NamedTuple):
@@ -113,6 +120,12 @@ def _gateway(row: Any) -> GatewayRow:
     return found._replace(status=None if row.status is None else json.loads(row.status))
 
 
+def _reading(row: Any) -> ReadingRow:
+    kind, t, quality, power, current_r, current_t, normal, reverse, origins = row
+    values = (power, current_r, current_t, normal, reverse)
+    return ReadingRow(KINDS[kind], t, QUALITIES[quality], *values, origins_of(origins))
+
+
 def gateways(connection: Connection, after: str, limit: int) -> list[GatewayRow]:
     """Up to `limit` gateways in the order of their codes, from the one after `after`."""
     rows = connection.execute(_GATEWAY.where(Gateway.code > after).limit(limit))
@@ -121,6 +134,8 @@ def gateways(connection: Connection, after: str, limit: int) -> list[GatewayRow]
 
 def gateway(connection: Connection, code: str) -> GatewayRow | None:
     """One gateway by its service code."""
+    if not tokens.is_code(code):
+        return None
     row = connection.execute(_GATEWAY.where(Gateway.code == code)).one_or_none()
     return None if row is None else _gateway(row)
 
@@ -141,18 +156,19 @@ def readings(
     # Per kind the key gives time order for nothing; together they are merged, not sorted.
     found: list[list[ReadingRow]] = []
     for kind in kinds:
+        code = KIND_CODES[kind]
         first = start if kind > after else start + 1
         rows = connection.execute(
             _READING.where(
                 Reading.gateway_id == gateway_id,
-                Reading.kind == kind,
+                Reading.kind == code,
                 Reading.t >= first,
                 Reading.t < end,
             )
             .order_by(Reading.t)
             .limit(limit + 1)
         )
-        found.append([ReadingRow(*row) for row in rows])
+        found.append([_reading(row) for row in rows])
     ordered = list(heapq.merge(*found, key=lambda row: (row.t, row.kind)))
     page = ordered[:limit]
     more = (page[-1].t, page[-1].kind) if len(ordered) > limit else None
@@ -171,18 +187,21 @@ def _conflicts(
             Conflict.field,
             Conflict.value,
             Conflict.quality,
-            Conflict.origin,
+            Conflict.origins,
         )
         .where(
             Conflict.gateway_id == gateway_id,
-            Conflict.kind.in_({row.kind for row in page}),
+            Conflict.kind.in_({KIND_CODES[row.kind] for row in page}),
             Conflict.t >= page[0].t,
             Conflict.t <= page[-1].t,
         )
         .order_by(Conflict.t, Conflict.kind, Conflict.field, Conflict.value)
     )
     there = {(row.kind, row.t) for row in page}
-    found = [ConflictRow(*row) for row in rows]
+    found = [
+        ConflictRow(KINDS[kind], t, field, value, QUALITIES[quality], origins_of(origins))
+        for kind, t, field, value, quality, origins in rows
+    ]
     return [row for row in found if (row.kind, row.t) in there]
 
 
@@ -207,7 +226,7 @@ def newest(connection: Connection, gateway_id: int) -> dict[str, Newest]:
 
 
 def _newest(connection: Connection, gateway_id: int, kind: str, field: str) -> Newest | None:
-    here = (Reading.gateway_id == gateway_id, Reading.kind == kind)
+    here = (Reading.gateway_id == gateway_id, Reading.kind == KIND_CODES[kind])
     last = connection.scalar(select(func.max(Reading.t)).where(*here))
     if last is None:
         return None
@@ -259,7 +278,7 @@ def powers(
         select(Reading.t, Reading.power)
         .where(
             Reading.gateway_id == gateway_id,
-            Reading.kind == "instant",
+            Reading.kind == INSTANT,
             Reading.t >= start,
             Reading.t < end,
             Reading.power.is_not(None),

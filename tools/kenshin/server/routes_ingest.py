@@ -1,22 +1,32 @@
-"""POST /api/v1/readings: gateways upload here."""
+"""POST /api/v1/readings: gateways upload here.
+
+The one route that is asked again and again by every gateway, so it goes straight from the web
+server to `receive` (see `app`); FastAPI knows it for its documentation.
+"""
 
 import logging
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import Connection
+from pydantic_core import from_json
+from starlette.concurrency import run_in_threadpool
 
-from kenshin.server import body, problems, wire
-from kenshin.server.ingest import Outcome, ingest
+from kenshin.server import body, problems, tokens, wire
+from kenshin.server.doors import Passed, admit
+from kenshin.server.gateways import Known
+from kenshin.server.ingest import Gone, Upload
 from kenshin.server.problems import Problem
-from kenshin.server.service import Served, uploader
+from kenshin.server.service import Incoming, Served, Service
 
 log = logging.getLogger("kenshin.server")
 router = APIRouter()
 
+PATH = "/api/v1/readings"
 # A clock before this was never set: a small computer without one starts in the past. To judge
 # readings by it would throw good ones away for ever.
 CLOCK_FLOOR = 1_767_225_600  # 2026-01-01
+# Up to here a body is read and parsed in less time than handing it to a thread takes.
+_SMALL = 32 * 1024
 
 _DOCUMENT: dict[str, Any] = {
     "requestBody": {
@@ -28,7 +38,7 @@ _DOCUMENT: dict[str, Any] = {
 
 
 @router.post(
-    "/api/v1/readings",
+    PATH,
     summary="Upload readings and the gateway's status",
     openapi_extra=_DOCUMENT,
     response_model=wire.Receipt,
@@ -49,23 +59,27 @@ async def upload(request: Request, service: Served) -> Response:
     Readings are acknowledged only when they are safe on the disk. A reading that is wrong is
     named in `rejected`, with its reason, and does not hold up the others.
     """
+    return await receive(request, service)
+
+
+async def receive(request: Request, service: Service) -> Response:
+    """Answer one upload. Raises Problem, Unavailable."""
     limits = service.limits
-    gateway = await uploader(request, service)
+    gateway, passed = await _uploader(request, service)
     content = await body.read(request, limits.body, limits.body_seconds)
-    try:
-        batch = wire.parse(content)
-    except wire.NotJson as error:
-        raise Problem("not-json", str(error)) from None
-    except wire.Malformed as error:
-        raise Problem("invalid", errors=error.errors) from None
+    if len(content) > _SMALL:
+        batch = await run_in_threadpool(_parse, content)
+    else:
+        batch = _parse(content)
     now = service.now()
     if now < CLOCK_FLOOR:
         raise Problem("clock")
-
-    def work(connection: Connection) -> Outcome:
-        return ingest(connection, gateway.id, batch, now)
-
-    outcome = await service.writer.run(work)
+    try:
+        outcome = await service.writer.put(
+            Incoming(passed, Upload(gateway.id, batch, now)), len(batch.rows)
+        )
+    except Gone:
+        raise Problem("wrong-token") from None
     if outcome.rejected:
         seq, why = outcome.rejected[0]
         log.warning(
@@ -77,5 +91,29 @@ async def upload(request: Request, service: Served) -> Response:
         )
     if batch.status_faults:
         log.warning("%s: status ignored: %s", gateway.code, ", ".join(batch.status_faults))
-    answer = wire.receipt(now, outcome.ack, outcome.rejected)
+    want: list[str] = from_json(outcome.want) if len(outcome.want) > 2 else []
+    answer = wire.receipt(now, outcome.ack, outcome.rejected, want)
     return Response(answer, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _parse(content: bytes) -> wire.Batch:
+    try:
+        return wire.parse(content)
+    except wire.NotJson as error:
+        raise Problem("not-json", str(error)) from None
+    except wire.Malformed as error:
+        raise Problem("invalid", errors=error.errors) from None
+
+
+async def _uploader(request: Request, service: Service) -> tuple[Known, Passed]:
+    """The gateway whose token the request carries. Raises Problem: no-token, wrong-token, ..."""
+    token = tokens.bearer(request.headers.get("authorization"))
+    if token is None:
+        raise Problem("no-token", "send the header Authorization: Bearer <token>")
+    now = service.now()
+    hashed = tokens.sha256(token)
+    version = service.doors.version
+    found = service.doors.remembered(hashed)
+    if found is None:
+        found, version = await run_in_threadpool(service.doors.look, service.store, hashed)
+    return admit(found, now), Passed(hashed, version, now)

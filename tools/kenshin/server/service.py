@@ -1,16 +1,17 @@
-"""What the routes share: the database, the clock, the limits; and who is asking."""
+"""What the routes share: the database, the clock, the limits, the writer of uploads."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, cast
+from typing import Annotated, NamedTuple, cast
 
 from fastapi import Depends, Request
-from starlette.concurrency import run_in_threadpool
+from sqlalchemy import Connection
 
-from kenshin.server import gateways, tokens
-from kenshin.server.problems import Problem
-from kenshin.server.store import Store, Writer
+from kenshin.server import ingest, writer
+from kenshin.server.doors import Doors, Passed
+from kenshin.server.ingest import Outcome, Upload
+from kenshin.server.store import Store
 
 
 def utc() -> int:
@@ -25,6 +26,14 @@ class Limits:
     body: int = 256 * 1024  # bytes of an upload: 2,000 readings have about 150,000
     body_seconds: float = 30.0
     readings: int = 10_000  # per page of the API
+    queue: writer.Limits = field(default_factory=writer.Limits)
+
+
+class Incoming(NamedTuple):
+    """An upload on its way to the writer."""
+
+    passed: Passed
+    upload: Upload
 
 
 @dataclass
@@ -36,12 +45,26 @@ class Service:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        self.writer = Writer(self.store)
+        self.doors = Doors()
+        self.writer = writer.Writer[Incoming, Outcome](
+            self.store, self._store_all, self.limits.queue, self._prepare
+        )
 
     def close(self) -> None:
         """Finish the write under way and close the database."""
         self.writer.close()
         self.store.close()
+
+    def _prepare(self, items: Sequence[Incoming]) -> None:
+        ingest.prepare(self.store, [item.upload for item in items])
+
+    def _store_all(
+        self, connection: Connection, items: Sequence[Incoming]
+    ) -> Sequence[Outcome | Exception]:
+        refused = self.doors.check(connection, [item.passed for item in items])
+        uploads = [item.upload for item, why in zip(items, refused, strict=True) if why is None]
+        outcomes = iter(ingest.ingest_all(connection, uploads))
+        return [next(outcomes) if why is None else why for why in refused]
 
 
 def _service(request: Request) -> Service:
@@ -49,22 +72,3 @@ def _service(request: Request) -> Service:
 
 
 Served = Annotated[Service, Depends(_service)]
-
-
-async def uploader(request: Request, service: Service) -> gateways.Known:
-    """The gateway whose token the request carries. Raises Problem: no-token, wrong-token, ..."""
-    token = tokens.bearer(request.headers.get("authorization"))
-    if token is None:
-        raise Problem("no-token", "send the header Authorization: Bearer <token>")
-
-    def look() -> gateways.Known | None:
-        with service.store.reading() as connection:
-            return gateways.holder(connection, token, service.now())
-
-    try:
-        known = await run_in_threadpool(look)
-    except gateways.NotAllowed:
-        raise Problem("token-expired") from None
-    if known is None:
-        raise Problem("wrong-token")
-    return known

@@ -12,6 +12,11 @@ from typing import NamedTuple
 KINDS = ("instant", "half-hour", "minute")
 QUALITIES = ("ntp", "meter", "server")
 ORIGINS = ("get", "inf", "E2", "E4", "EC", "D0", "EE")
+# In the tables they are numbers: a kind's and a quality's place, and a bit for each origin.
+KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
+QUALITY_CODES = {quality: code for code, quality in enumerate(QUALITIES)}
+ORIGIN_BITS = {origin: 1 << bit for bit, origin in enumerate(ORIGINS)}
+INSTANT, HALF_HOUR, MINUTE = range(3)
 FIELDS = ("power", "current_r", "current_t", "normal", "reverse")
 
 # From the clock most to be trusted to the least. A row is as good as the worst that made it.
@@ -42,6 +47,16 @@ class Slot:
     values: Values
     quality: str
     origins: tuple[str, ...]
+
+
+def origins_of(bits: int) -> tuple[str, ...]:
+    """The origins whose bits are set."""
+    return tuple(origin for origin, bit in ORIGIN_BITS.items() if bits & bit)
+
+
+def bits_of(origins: tuple[str, ...]) -> int:
+    """The bits of `origins`."""
+    return sum(ORIGIN_BITS[origin] for origin in origins)
 
 
 def merge(slot: Slot | None, new: Slot) -> tuple[Slot, list[Different]]:

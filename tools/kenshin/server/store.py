@@ -3,28 +3,26 @@
 SQLite runs with a write-ahead log and `synchronous=FULL`: each commit waits until the log is
 synced to the disk, so a commit that has returned survives kill -9 and a power cut. (With NORMAL,
 the log is synced only at checkpoints: after a power cut readings already acknowledged could be
-missing, and the gateway has thrown them away.) Readers never wait for writers.
+missing, and the gateway has thrown them away.) Readers never wait for writers. PostgreSQL does the
+same with `synchronous_commit=on`, its own default, which is asked for in each connection.
 """
 
-import asyncio
 import os
 import sqlite3
-import time
-from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from kenshin.server.schema import VERSION, Base, Meta
-
-T = TypeVar("T")
+# The newest step of `migrations`.
+HEAD = "0002"
 
 # Primary result codes of SQLite that pass by themselves or by the owner's hand.
 _PASSING = {
@@ -35,7 +33,18 @@ _PASSING = {
     sqlite3.SQLITE_READONLY: "the database may not be written to",
     sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
 }
+# PostgreSQL's codes, where the words say more than "does not answer".
+_PASSING_STATES = {
+    "25006": "the database may not be written to",
+    "40001": "another write was in the way",
+    "40P01": "another write was in the way",
+    "53100": "the disk is full",
+    "55P03": "the database is locked by another program",
+    "57014": "the database is too slow",
+}
 _WRITE = "kenshin_write"
+# Seconds PostgreSQL may take for one statement, for a lock, for a connection.
+_STATEMENT, _LOCK, _CONNECT = 60, 10, 5
 
 
 class StoreError(Exception):
@@ -73,6 +82,8 @@ def database_url(text: str | None) -> URL:
         raise StoreError("--db is neither a database URL nor a file name") from None
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise StoreError("--db: readings need a file, such as sqlite:///kenshin.db")
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg")
     return url
 
 
@@ -89,8 +100,13 @@ class Store:
             _make_private(Path(url.database or ""))
         try:
             self.engine = _engine(url, busy_ms)
-            with self.writing() as connection:
-                _prepare(connection)
+            self.postgres = self.engine.dialect.name == "postgresql"
+            self.partitions: set[str] = set()  # of the readings, known to be there
+            with self.reading() as connection:
+                ready = _version(connection) == HEAD
+            if not ready:
+                with self.writing() as connection:
+                    _migrate(connection)
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             raise StoreError(f"--db: no driver for {url.drivername} is installed") from error
         except Unavailable as error:
@@ -109,8 +125,13 @@ class Store:
     @contextmanager
     def reading(self) -> Generator[Connection]:
         """A transaction that sees one consistent state. Raises Unavailable."""
-        with _not_now(), self.engine.begin() as connection:
-            yield connection
+        with _not_now(), self.engine.connect() as plain:
+            options: dict[str, Any] = {}
+            if self.postgres:
+                options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            connection = plain.execution_options(**options)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
@@ -119,52 +140,13 @@ class Store:
         Raises Unavailable, on entering or on leaving, when it cannot be had now.
         """
         with _not_now(), self.engine.connect() as plain:
-            connection = plain.execution_options(**{_WRITE: True})
+            connection = plain.execution_options(**({} if self.postgres else {_WRITE: True}))
             with connection.begin():
                 yield connection
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
-
-
-class Writer:
-    """Runs writes one after the other on a thread of its own, each in a durable transaction.
-
-    SQLite has one writer anyway; a queue in front of it is fairer and cheaper than threads that
-    poll for its lock. It is bounded in length and in time, so that a stuck disk shows as "not
-    now" and not as memory. To commit several uploads with one sync is a change of this class only.
-    """
-
-    def __init__(self, store: Store, *, length: int = 256, patience: float = 20.0):
-        """`length` = most writes waiting; `patience` = longest wait of one, in seconds."""
-        self._store = store
-        self._length = length
-        self._patience = patience
-        self._waiting = 0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
-
-    async def run(self, work: Callable[[Connection], T]) -> T:
-        """What `work(connection)` returns, once it is durable. Raises Unavailable."""
-        if self._waiting >= self._length:
-            raise Unavailable("too many uploads are waiting")
-        self._waiting += 1
-        try:
-            until = time.monotonic() + self._patience
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._thread, self._commit, work, until)
-        finally:
-            self._waiting -= 1
-
-    def _commit(self, work: Callable[[Connection], T], until: float) -> T:
-        if time.monotonic() > until:
-            raise Unavailable("the database is too slow for the uploads that are waiting")
-        with self._store.writing() as connection:
-            return work(connection)
-
-    def close(self) -> None:
-        """Wait for the write under way; drop those that wait."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
@@ -174,16 +156,28 @@ def _not_now() -> Generator[None]:
     except PoolTimeout as error:
         raise Unavailable("too many requests at once") from error
     except DBAPIError as error:
-        code = getattr(error.orig, "sqlite_errorcode", None)
-        if code is not None:
-            why = _PASSING.get(code & 0xFF)
-        elif error.connection_invalidated or isinstance(error, OperationalError):
-            why = "the database does not answer"
-        else:
-            why = None
+        why = _passing(error.orig)
         if why is None:
             raise
         raise Unavailable(why) from error
+    except (sqlite3.Error, psycopg.Error) as error:  # from a driver's own cursor
+        why = _passing(error)
+        if why is None:
+            raise
+        raise Unavailable(why) from error
+
+
+def _passing(error: BaseException | None) -> str | None:
+    """In words, when this passes by itself or by the owner's hand; None when it is a fault."""
+    if isinstance(error, sqlite3.Error):
+        return _PASSING.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    if isinstance(error, psycopg.Error):
+        known = _PASSING_STATES.get(error.sqlstate or "")
+        if known is not None:
+            return known
+        if isinstance(error, psycopg.OperationalError):
+            return "the database does not answer"
+    return None
 
 
 def _make_private(path: Path) -> None:
@@ -199,8 +193,26 @@ def _make_private(path: Path) -> None:
 
 def _engine(url: URL, busy_ms: int) -> Engine:
     # hide_parameters: an error's text never shows a token's hash or a reading.
+    if url.get_backend_name() == "postgresql":
+        settings = (
+            f"-c statement_timeout={_STATEMENT}s -c lock_timeout={_LOCK}s -c timezone=UTC"
+            " -c synchronous_commit=on"
+        )
+        return create_engine(
+            url,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            pool_size=8,
+            max_overflow=8,
+            pool_timeout=10,
+            connect_args={
+                "connect_timeout": _CONNECT,
+                "options": settings,
+                "application_name": "kenshin",
+            },
+        )
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True)
+        raise NoSuchModuleError
     engine = create_engine(
         url,
         hide_parameters=True,
@@ -217,6 +229,9 @@ def _engine(url: URL, busy_ms: int) -> Engine:
             raise sqlite3.DatabaseError(f"needs a write-ahead log, but has journal mode {mode}")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        # A checkpoint syncs the database's own file too: not every 4 MB, but every 32.
+        connection.execute("PRAGMA wal_autocheckpoint=8000")
+        connection.execute("PRAGMA cache_size=-65536")  # KiB
 
     def on_begin(connection: Connection) -> None:
         # IMMEDIATE takes the write lock at once: a transaction never has to give up half-way.
@@ -228,15 +243,42 @@ def _engine(url: URL, busy_ms: int) -> Engine:
     return engine
 
 
-def _prepare(connection: Connection) -> None:
-    tables = inspect(connection).get_table_names()
-    if tables and Meta.__tablename__ not in tables:
-        raise StoreError("this database belongs to another program: it has tables, but not ours")
-    Base.metadata.create_all(connection)
-    found = connection.scalar(select(Meta.value).where(Meta.key == "schema"))
-    if found is None:
-        connection.execute(insert(Meta).values(key="schema", value=str(VERSION)))
-    elif found != str(VERSION):
-        raise StoreError(
-            f"the database has version {found} of the tables; this program knows {VERSION}"
-        )
+def _version(connection: Connection) -> str | None:
+    """The step of the migrations that the database is at; None = no tables of ours.
+
+    Raises StoreError when the tables are somebody else's, or from a newer program.
+    """
+    tables = set(inspect(connection).get_table_names())
+    if "alembic_version" in tables and "gateway_state" in tables:
+        version = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        if not isinstance(version, str) or version > HEAD:
+            raise StoreError(
+                f"the database has version {version} of the tables; this program knows {HEAD}: "
+                "update the program"
+            )
+        return version
+    if not tables:
+        return None
+    if "meta" in tables and "gateway_state" in tables:
+        found = connection.scalar(text("SELECT value FROM meta WHERE key = 'schema'"))
+        if found == "1":
+            return "first"  # of the server before there were migrations
+    raise StoreError("this database belongs to another program: it has tables, but not ours")
+
+
+def _migrate(connection: Connection) -> None:
+    # Only here: it is seldom needed and takes its time to load.
+    from alembic import command
+    from alembic.config import Config
+
+    if connection.dialect.name == "postgresql":
+        # Two servers that start at once: the second finds everything done.
+        connection.execute(text("SELECT pg_advisory_xact_lock(5064532)"))
+    version = _version(connection)
+    if version == HEAD:
+        return
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    if version == "first":
+        command.stamp(config, "0001")
+    command.upgrade(config, "head")

@@ -11,6 +11,7 @@ import secrets
 # No i, l, o, 0, 1: a code is read aloud and typed.
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 PREFIX = "psw"
+PREFIXES = (PREFIX, "pss", "tpm", "tps")
 
 _LONGEST = 200
 
@@ -18,6 +19,17 @@ _LONGEST = 200
 def new_code() -> str:
     """A service code: `psw` and eight letters or digits that cannot be mistaken."""
     return PREFIX + "".join(secrets.choice(ALPHABET) for _ in range(8))
+
+
+def is_code(text: str) -> bool:
+    """Whether this has the form of a service code: a known prefix and 8 letters or digits."""
+    return (
+        len(text) == 11
+        and text.isascii()
+        and text.isalnum()
+        and text == text.lower()
+        and text[:3] in PREFIXES
+    )
 
 
 def new_token() -> str:

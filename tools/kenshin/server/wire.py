@@ -6,9 +6,11 @@
 
 The envelope must be right as a whole, or nothing is taken (`Malformed`). Each reading is checked
 by itself: one that is wrong is rejected with its reason and the others are stored. A wrong field
-of the status is left out; a status never stops readings.
+of the status is left out, one that is not known here is kept as it is (within bounds); a status
+never stops readings.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, cast
 
@@ -33,6 +35,9 @@ ENERGY_MAX = 2**63 - 1
 T_MIN = 1_420_070_400  # 2015-01-01: before it there was hardly a meter with a B route
 T_AHEAD = 86_400  # how far a gateway's clock may be ahead of ours, in seconds
 REPLY_MAX = 4096  # bytes; the most a board reads of an answer
+WANT_MAX = 20  # days asked for at once
+STATUS_MAX = 8192  # bytes of a status as JSON, with what is not known here
+STATUS_DEEP = 8  # levels of such a field
 
 
 class Malformed(ValueError):
@@ -126,7 +131,9 @@ class MeterIdentity(BaseModel):
 
 
 class GatewayStatus(BaseModel):
-    """The state of a gateway. Every field may be missing; others are ignored."""
+    """The state of a gateway. Every field may be missing; others are kept as they are."""
+
+    model_config = ConfigDict(extra="allow")
 
     word: Literal["config", "radio", "meter", "network", "server"] | None = None
     code: Text | None = None
@@ -153,8 +160,30 @@ class _Envelope(BaseModel):
     status: dict[str, Any] | None = None
 
 
+class _Typed(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    v: Annotated[int, _strict(ge=1, le=1)]
+    stream: Annotated[int, _strict(ge=0, le=STREAM_MAX)]
+    readings: Annotated[list[ReadingRow], Field(max_length=MOST_READINGS)]
+    status: dict[str, Any] | None = None
+
+
+UPLOAD_EXAMPLE: dict[str, Any] = {
+    "v": 1,
+    "stream": 2_863_311_530,
+    "readings": [
+        [7, "instant", 1_795_392_000, "ntp", 512, 43, 9, 123_456_789, None, "get"],
+        [8, "half-hour", 1_795_392_000, "meter", None, None, None, 123_456_780, 4200, "inf"],
+    ],
+    "status": {"word": None, "fw": "0.1.0", "uptime": 3600, "rssi": -71},
+}
+
+
 class Upload(BaseModel):
     """The body of an upload, as documented (JSON Schema)."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [UPLOAD_EXAMPLE]})
 
     v: Literal[1]
     stream: Annotated[int, Field(ge=0, le=STREAM_MAX)]
@@ -185,19 +214,34 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """An upload whose envelope is right; the readings are not checked yet."""
+    """An upload whose envelope is right. `typed`: each field of each reading is, too."""
 
     stream: int
-    rows: dict[int, list[Any]]  # by sequence number
+    rows: Mapping[int, Sequence[Any]]  # by sequence number
     status: dict[str, Any] | None
     status_faults: tuple[str, ...]  # names of fields left out
+    typed: bool = False
 
 
 _ROW: TypeAdapter[tuple[Any, ...]] = TypeAdapter(ReadingRow)
+_TYPED = TypeAdapter(_Typed)
 
 
 def parse(body: bytes) -> Batch:
     """The upload in `body`. Raises NotJson or Malformed."""
+    # Nearly always all of it is right; then one look is enough.
+    try:
+        upload = _TYPED.validate_json(body)
+    except ValidationError:
+        return _parse(body)
+    rows = {row[0]: row for row in upload.readings}
+    if len(rows) != len(upload.readings):
+        return _parse(body)
+    status, faults = _clean(upload.status)
+    return Batch(upload.stream, rows, status, faults, True)
+
+
+def _parse(body: bytes) -> Batch:
     try:
         document = from_json(body, allow_inf_nan=False)
     except ValueError as error:
@@ -223,7 +267,7 @@ def parse(body: bytes) -> Batch:
     return Batch(envelope.stream, rows, status, faults)
 
 
-def check(row: list[Any], now: int) -> Row | str:
+def check(row: Sequence[Any], now: int) -> Row | str:
     """The reading in `row`, or why it is rejected."""
     if len(row) != len(COLUMNS):
         return f"has {len(row)} fields instead of {len(COLUMNS)}"
@@ -232,23 +276,36 @@ def check(row: list[Any], now: int) -> Row | str:
     except ValidationError as error:
         detail = error.errors(include_url=False, include_input=False)[0]
         return f"{COLUMNS[cast(int, detail['loc'][0])]}: {_reason(detail)}"
+    why = misplaced(kind, t, values, now)
+    return Row(kind, t, Slot(Values(*values), quality, (origin,))) if why is None else why
+
+
+def misplaced(kind: str, t: int, values: Sequence[Any], now: int) -> str | None:
+    """Why a reading whose fields are right by themselves is wrong all the same, or None."""
     if t > now + T_AHEAD:
         return "t: lies in the future"
+    if kind == "instant":
+        return None
     if kind == "half-hour" and t % 1800:
         return "t: not on a half-hour"
-    if kind != "instant" and any(value is not None for value in values[:3]):
+    if any(value is not None for value in values[:3]):
         return f"power, current: not part of {kind}"
-    return Row(kind, t, Slot(Values(*values), quality, (origin,)))
+    return None
 
 
-def receipt(time: int, ack: list[Span], rejected: list[tuple[int, str]]) -> bytes:
+def receipt(
+    time: int, ack: list[Span], rejected: list[tuple[int, str]], want: Sequence[str] = ()
+) -> bytes:
     """The answer as JSON of at most REPLY_MAX bytes.
 
     What does not fit is left out: the gateway sends those readings again, and the answer to that
     has room, because what was acknowledged or rejected is not sent again.
     """
-    room = (REPLY_MAX - 256) // 2
-    answer = Receipt(time=time, ack=_fitting(ack, room), rejected=_fitting(rejected, room))
+    days = list(want[:WANT_MAX])
+    room = (REPLY_MAX - 256 - 13 * len(days)) // 2
+    answer = Receipt(
+        time=time, ack=_fitting(ack, room), rejected=_fitting(rejected, room), want=days
+    )
     return answer.model_dump_json().encode()
 
 
@@ -265,16 +322,49 @@ def _fitting(items: list[Any], room: int) -> list[Any]:
 def _clean(status: dict[str, Any] | None) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     if status is None:
         return None, ()
-    known = {name: status[name] for name in GatewayStatus.model_fields if name in status}
     faults: set[str] = set()
+    kept: dict[str, Any] = {}
+    room = STATUS_MAX
+    # What is known comes first, so that what is not cannot crowd it out.
+    for name in sorted(status, key=lambda name: name not in GatewayStatus.model_fields):
+        value = status[name]
+        size = _size(name, value)
+        if size is None or size > room:
+            faults.add(name if name.isprintable() and len(name) <= 40 else "?")
+        else:
+            kept[name] = value
+            room -= size
     try:
-        clean = GatewayStatus.model_validate(known)
+        clean = GatewayStatus.model_validate(kept)
     except ValidationError as error:
-        faults = {str(detail["loc"][0]) for detail in error.errors()}
+        wrong = {str(detail["loc"][0]) for detail in error.errors()}
+        faults |= wrong
         clean = GatewayStatus.model_validate(
-            {name: value for name, value in known.items() if name not in faults}
+            {name: value for name, value in kept.items() if name not in wrong}
         )
     return clean.model_dump(exclude_unset=True), tuple(sorted(faults))
+
+
+def _size(name: str, value: Any) -> int | None:
+    """Bytes of a field of the status; None when it cannot be kept."""
+    if not name.isprintable() or not 0 < len(name) <= 40 or _deeper(value, STATUS_DEEP):
+        return None
+    try:
+        data = to_json(value, inf_nan_mode="constants")
+        from_json(data, allow_inf_nan=False)
+    except ValueError:
+        return None
+    return len(data) + len(name) + 4
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    if isinstance(value, dict):
+        inner = cast("dict[str, Any]", value).values()
+    elif isinstance(value, list):
+        inner = cast("list[Any]", value)
+    else:
+        return False
+    return levels == 0 or any(_deeper(each, levels - 1) for each in inner)
 
 
 def _where(detail: ErrorDetails) -> dict[str, str]:

@@ -1,0 +1,133 @@
+"""What an upload seldom needs: conflicts, rejected readings, sequence numbers with holes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic_core import to_json
+from sqlalchemy import Connection, Select, delete, insert, select
+
+from kenshin.server import wire
+from kenshin.server.hot import Moment, Row
+from kenshin.server.ranges import Span
+from kenshin.server.schema import Conflict, Received, Rejection
+from kenshin.server.slots import Different
+
+# Rejected readings kept to be looked at, per gateway; all are counted.
+MOST_REJECTIONS = 500
+
+
+def keep_conflicts(
+    connection: Connection, different: dict[tuple[Moment, Different], Row]
+) -> dict[int, int]:
+    """Keep values that disagree with those that stand; how many are new, by gateway."""
+    counts: dict[int, int] = {}
+    for gateway in {moment[0] for moment, _ in different}:
+        mine = {key: row for key, row in different.items() if key[0][0] == gateway}
+        found = connection.execute(
+            select(Conflict.kind, Conflict.t, Conflict.field, Conflict.value).where(
+                Conflict.gateway_id == gateway,
+                Conflict.kind.in_({moment[1] for moment, _ in mine}),
+                Conflict.t.in_({moment[2] for moment, _ in mine}),
+            )
+        )
+        there = {((gateway, kind, t), Different(name, value)) for kind, t, name, value in found}
+        new = [
+            {
+                "gateway_id": gateway,
+                "kind": moment[1],
+                "t": moment[2],
+                "field": value.field,
+                "value": value.value,
+                "quality": row[3],
+                "origins": row[9],
+                "received": row[10],
+            }
+            for (moment, value), row in mine.items()
+            if (moment, value) not in there
+        ]
+        if new:
+            connection.execute(insert(Conflict), new)
+        counts[gateway] = len(new)
+    return counts
+
+
+def replace_spans(
+    connection: Connection,
+    gateway_id: int,
+    stream: int,
+    known: Sequence[Span],
+    spans: Sequence[Span],
+    oldest_kept: Select[int],
+) -> None:
+    """Put `spans` in the place of `known`; forget what is older than `oldest_kept` finds."""
+    here = (Received.gateway_id == gateway_id, Received.stream == stream)
+    kept, there = set(spans), set(known)
+    gone = [span[0] for span in known if span not in kept]
+    if gone:
+        connection.execute(delete(Received).where(*here, Received.first.in_(gone)))
+    connection.execute(
+        insert(Received),
+        [
+            {"gateway_id": gateway_id, "stream": stream, "first": first, "last": last}
+            for first, last in spans
+            if (first, last) not in there
+        ],
+    )
+    oldest = connection.scalar(oldest_kept, {"gateway": gateway_id, "stream": stream})
+    if oldest is not None:
+        connection.execute(delete(Received).where(*here, Received.first < oldest))
+
+
+def forgive(connection: Connection, gateway_id: int, stream: int, seqs: Sequence[int]) -> None:
+    """What is stored now is no longer set aside (our own clock may have been wrong before)."""
+    connection.execute(
+        delete(Rejection).where(
+            Rejection.gateway_id == gateway_id,
+            Rejection.stream == stream,
+            Rejection.seq.in_(seqs),
+        )
+    )
+
+
+def set_aside(
+    connection: Connection,
+    gateway_id: int,
+    batch: wire.Batch,
+    rejected: Sequence[tuple[int, str]],
+    now: int,
+) -> int:
+    """Keep the rejected readings to be looked at; how many are new."""
+    if not rejected:
+        return 0
+    here = (Rejection.gateway_id == gateway_id, Rejection.stream == batch.stream)
+    seqs = [seq for seq, _ in rejected]
+    there = connection.execute(
+        delete(Rejection).where(*here, Rejection.seq.in_(seqs)).returning(Rejection.seq)
+    ).all()
+    rows: list[dict[str, Any]] = [
+        {
+            "gateway_id": gateway_id,
+            "stream": batch.stream,
+            "seq": seq,
+            "why": why[:200],
+            "row": to_json(batch.rows[seq], inf_nan_mode="constants").decode()[:400],
+            "received": now,
+        }
+        for seq, why in rejected
+    ]
+    connection.execute(insert(Rejection), rows)
+    mine = select(Rejection.received, Rejection.stream, Rejection.seq).where(
+        Rejection.gateway_id == gateway_id
+    )
+    surplus = connection.execute(
+        mine.order_by(Rejection.received.desc(), Rejection.seq.desc()).offset(MOST_REJECTIONS)
+    ).all()
+    for _, stream, seq in surplus:
+        connection.execute(
+            delete(Rejection).where(
+                Rejection.gateway_id == gateway_id,
+                Rejection.stream == stream,
+                Rejection.seq == seq,
+            )
+        )
+    return len(rejected) - len(there)
