@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
+import psycopg
 from sqlalchemy import Connection
 
 # gateway, kind, t, quality, power, current_r, current_t, normal, reverse, origins, received
@@ -263,14 +264,20 @@ class PostgresHot:
         return found
 
     def put(self, rows: Sequence[Row]) -> dict[Moment, Row]:
-        self._cursor.execute(
-            f"INSERT INTO readings ({_COLUMNS}) SELECT * FROM {_UNNEST}"
-            " ON CONFLICT DO NOTHING RETURNING gateway_id, kind, t",
-            tuple(_array(column) for column in zip(*rows, strict=True)),
-        )
-        new = self._cursor.fetchall()
-        if len(new) == len(rows):
+        columns = tuple(_array(column) for column in zip(*rows, strict=True))
+        insert = f"INSERT INTO readings ({_COLUMNS}) SELECT * FROM {_UNNEST}"
+        # Nearly always all are new, and then nobody needs to be told which.
+        run = self._cursor.execute
+        run("SAVEPOINT put")
+        try:
+            run(insert, columns)
+        except psycopg.errors.UniqueViolation:
+            run("ROLLBACK TO SAVEPOINT put")
+        else:
+            run("RELEASE SAVEPOINT put")
             return {}
+        run(f"{insert} ON CONFLICT DO NOTHING RETURNING gateway_id, kind, t", columns)
+        new = self._cursor.fetchall()
         inserted = set(new)
         asked = [row[:3] for row in rows if row[:3] not in inserted]
         there: dict[Moment, Row] = {}

@@ -74,10 +74,14 @@ def prepare(store: Store, uploads: Sequence[Upload]) -> None:
         return
     wanted: dict[str, int] = {}
     for upload in uploads:
-        for row in upload.batch.rows.values():
-            t = row[2] if len(row) > 2 else None
-            if type(t) is int and wire.T_MIN <= t <= upload.now + wire.T_AHEAD:
-                wanted.setdefault(hot.month(t)[0], t)
+        latest = upload.now + wire.T_AHEAD
+        times = [row[2] for row in upload.batch.rows.values() if len(row) > 2]
+        times = [t for t in times if type(t) is int and wire.T_MIN <= t <= latest]
+        if times:
+            low, high = hot.month(min(times)), hot.month(max(times))
+            wanted[low[0]], wanted[high[0]] = low[1], high[1]
+            if low[2] < high[1]:  # there are months between
+                wanted |= {hot.month(t)[0]: t for t in times}
     for name, t in wanted.items():
         if name not in store.partitions:
             with store.writing() as connection:

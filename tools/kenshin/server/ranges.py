@@ -19,7 +19,10 @@ def union(spans: Iterable[Span]) -> list[Span]:
 
 def spans_of(numbers: Iterable[int]) -> list[Span]:
     """The fewest spans that hold exactly `numbers`."""
-    return union((number, number) for number in numbers)
+    found = set(numbers)
+    if found and max(found) - min(found) + 1 == len(found):
+        return [(min(found), max(found))]
+    return union((number, number) for number in found)
 
 
 def holds(spans: Sequence[Span], number: int) -> bool:
