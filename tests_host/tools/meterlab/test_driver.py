@@ -67,6 +67,7 @@ def test_every_product_from_probe_to_a_reading(lab, kind):
             assert abs(got[-1][1] + 60) <= 3
         await driver.leave()
         assert world.node.paa.session is None
+        assert not world.module.modem.counters["transmit power set"]
         assert not driver.counters["garbage"] and not driver.counters["timeout"]
         assert not [line for line in log.lines if lab.rbid in line or lab.password in line]
         reading.cancel()

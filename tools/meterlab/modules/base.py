@@ -21,12 +21,13 @@ class Quirks:
     """Oddities of single specimens; may be changed while they run.
 
     `prompt`: replies without the few ms a real module takes. `ok_first`: SKSTACK's OK before
-    EVENT 21. `uncalibrated`: J11 answers 0C to its set-up. `stubborn`: J11 stays "authenticated"
-    when it could not renew its session.
+    EVENT 21. `scan_unanswered`: SKSTACK scans without a word of OK. `uncalibrated`: J11 answers 0C
+    to its set-up. `stubborn`: J11 stays "authenticated" when it could not renew its session.
     """
 
     prompt: bool = False
     ok_first: bool = False
+    scan_unanswered: bool = False
     uncalibrated: bool = False
     stubborn: bool = False
 

@@ -11,7 +11,8 @@ class Product:
     `options`: has WOPT/ROPT and WUART/RUART. `hex_data`: ERXUDP in hex as delivered.
     `echo`: SFE after reset. `mac`: first half of the module's address. `cache`: neighbours.
     `tcp_ports`: SKTABLE E lists four more. `ed_gap`: an empty line ends EEDSCAN.
-    `info_tail`: what follows the last field of EINFO.
+    `info_tail`: what follows the last field of EINFO. `power`: SA2 is the transmit power, as in
+    the general edition, which a host had better leave alone.
     """
 
     kind: str
@@ -25,6 +26,7 @@ class Product:
     tcp_ports: bool = False
     ed_gap: bool = False
     info_tail: str = ""
+    power: bool = False
 
     @property
     def cache(self) -> int:
@@ -49,6 +51,7 @@ PRODUCTS: dict[str, Product] = {
             options=False,
             hex_data=True,
             info_tail=" ",
+            power=True,
             mac=bytes.fromhex("100723FF"),
         ),
         Product("cube-j1", True, "1.5.2", "rev17", mac=_DUAL_MAC),

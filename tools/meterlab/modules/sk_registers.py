@@ -47,14 +47,15 @@ _DUAL_LIFETIME = 86_400
 
 
 class Registers:
-    """Plain register values; those that mirror the radio are kept by the personality."""
+    """Plain register values; those that mirror the radio are kept by the personality. `power`: a
+    single-hop edition whose SA2 is the transmit power."""
 
-    def __init__(self, *, dual: bool, echo: bool) -> None:
+    def __init__(self, *, dual: bool, echo: bool, power: bool = False) -> None:
         self.dual = dual
         self.values = {
             code: register.default
             for code, register in REGISTERS.items()
-            if dual or not register.dual
+            if dual or not register.dual or (power and code == RSSI)
         }
         self.values[ECHO] = int(echo)
         if dual:

@@ -25,7 +25,8 @@ def scan(sk: SkStack, args: list[str]) -> None:
     if duration is None or duration > _LONGEST or not channels:
         sk.fail("ER06")
         return
-    sk.ok()
+    if not sk.quirks.scan_unanswered:
+        sk.ok()
     if sk.modem.scanning:
         return  # accepted, and nothing comes of it
 

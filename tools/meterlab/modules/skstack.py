@@ -66,7 +66,8 @@ class SkStack(Module):
     def restart_stack(self, *, autoload: bool) -> None:
         """As SKRESET: registers, keys and session are gone, the flash is not."""
         self.modem.reset()
-        self.registers = Registers(dual=self.product.dual, echo=self.product.echo)
+        product = self.product
+        self.registers = Registers(dual=product.dual, echo=product.echo, power=product.power)
         self.ports = [3610, 716, 19788 if self.product.dual else 0, 0, 0, 0]
         self.pending_ports = list(self.ports)
         self.devices: set[str] = set()
@@ -330,6 +331,8 @@ class SkStack(Module):
             modem.renews = bool(value)
         elif code == reg.ENABLED:
             modem.enabled = bool(value)
+        elif code == reg.RSSI and self.product.power:
+            modem.counters["transmit power set"] += 1
         elif code == reg.ECHO:
             self.input.echo = bool(value)
         elif code == reg.AIRTIME:
