@@ -245,3 +245,50 @@ def test_sending_that_fails():
     limited, silent = vtime.run(main())
     assert limited == H("D0F9EE5D2008000B0347009F01021081000605")
     assert silent == H("D0F9EE5D2008000B034700A201051081000605")
+
+
+@pytest.mark.parametrize(
+    ("state", "request_", "code", "result"),
+    [
+        ("-", "D0EA83FC 0001 0004 033E 0000", 0x2001, 0x01),
+        ("a", "D0EA83FC 0007 0004 0344 0000", 0x2007, 0x01),
+        ("-", "D0EA83FC 0009 0004 0346 0000", 0x2009, 0x01),
+        ("-", "D0EA83FC 000E 0004 034B 0000", 0x200E, 0x01),
+        ("-", "D0EA83FC 0011 0004 034E 0000", 0x2011, 0x01),
+        ("-", "D0EA83FC 0100 0004 033E 0000", 0x2100, 0x01),
+        ("-", "D0EA83FC 0107 0004 0345 0000", 0x2107, 0x01),
+        ("a", "D0EA83FC 005E 0004 039B 0000", 0x205E, 0x01),
+        ("n", "D0EA83FC 005E 0004 039B 0000", 0x205E, 0x10),
+        ("n", "D0EA83FC 0056 0004 0393 0000", 0x2056, 0x10),
+        ("o", "D0EA83FC 0057 0004 0394 0000", 0x2057, 0x34),
+        ("a", "D0EA83FC 0056 0004 0393 0000", 0x2056, 0x35),
+        ("-", "D0EA83FC 0053 0004 0390 0000", 0x2053, 0x37),
+    ],
+)
+def test_requests_made_after_the_specification(state, request_, code, result):
+    async def main() -> bytes:
+        home = Home()
+        await home.reach(state)
+        return await home.ask(request_, 3)
+
+    said = vtime.run(main())
+    assert (int.from_bytes(said[4:6], "big"), said[12]) == (code, result)
+
+
+def test_the_long_scan_and_the_reading_made_after_the_specification():
+    async def main() -> tuple[bytes, bytes]:
+        home = Home()
+        await home.reach("a")
+        scan = "D0EA83FC 0051 0012 039C 041F 08 0003FFF0 01 4343444445454646"
+        get = (
+            "D0EA83FC 0008 0028 0369 097F FE800000000000000250C2FFFEDC2822 0E1A 0E1A 000E"
+            "1081000105FF010288016201E700"
+        )
+        return await home.ask(scan, 40), await home.ask(get, 5)
+
+    scanned, read = vtime.run(main())
+    assert scanned.count(H("D0F9EE5D4051")) == 14 and scanned.endswith(
+        H("D0F9EE5D20510005038A000101")
+    )
+    assert read.startswith(H("D0F9EE5D2008000B0347009801001081000105"))
+    assert read[19:].startswith(H("D0F9EE5D6018")) and H("028801 05FF01 72 01 E704") in read
