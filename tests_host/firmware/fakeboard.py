@@ -147,6 +147,8 @@ class FakeBoard:
         self.resets = 0
         self.radio_resets = 0
         self.has_reset_pin = True
+        self.has_power_pin = False
+        self.power_cycles = 0
         self.pressed = False
         self.cause = "power-on"
         self.rtc = None
@@ -188,7 +190,10 @@ class FakeBoard:
     def button(self):
         return self.pressed
 
-    async def radio_reset(self):
+    async def radio_reset(self, power=False):
+        if power:
+            self.power_cycles += self.has_power_pin
+            return self.has_power_pin
         if self.has_reset_pin:
             self.radio_resets += 1
         return self.has_reset_pin

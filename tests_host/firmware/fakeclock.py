@@ -87,8 +87,11 @@ class Recorder:
     def reading(self, r):
         self.readings.append(r)
 
-    def event(self, name, value):
-        self.count("event." + name)
+    def event(self, code, value):
+        self.count("event.%02x" % code)
+
+    def try_ended(self, why):
+        self.count("try.%s" % why)
 
     def set_phase(self, name):
         self.phases.append(name)

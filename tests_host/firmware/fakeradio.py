@@ -13,6 +13,24 @@ METER = b"FE80:0000:0000:0000:021C:6400:036E:8CF5"
 MAC = b"\x00\x1c\x64\x00\x03\x6e\x8c\xf5"
 MAC_TEXT = b"001C6400036E8CF5"
 
+# What a driver's event codes mean.
+EVENTS = {
+    0x20: "beacon",
+    0x21: "sent",
+    0x24: "join-failed",
+    0x25: "joined",
+    0x26: "peer-closed",
+    0x27: "ended",
+    0x28: "end-timeout",
+    0x29: "expired",
+    0x32: "limited",
+    0x33: "unlimited",
+    0x34: "lost",
+    0x35: "receive-failed",
+    0x36: "garbage",
+    0x37: "reboot",
+}
+
 
 class Clock:
     """Virtual milliseconds, for any number of tasks that wait at once."""
@@ -224,8 +242,8 @@ class Rig:
     def _datagram(self, payload, mac, secured, rssi):
         self.datagrams.append((bytes(payload), bytes(mac), secured, rssi))
 
-    def _event(self, name, value):
-        self.events.append((name, value))
+    def _event(self, code, value):
+        self.events.append((EVENTS[code], value))
 
     def named(self, name):
         return [event for event in self.events if event[0] == name]

@@ -25,6 +25,11 @@ class House(house.House):
         finally:
             self.no_secrets()
 
+    @property
+    def told(self) -> dict[str, int]:
+        """The counters as the server is told them: link events and the ladder's steps, too."""
+        return summary.snapshot(self.status)["counters"]
+
     async def until(self, what: Callable[[], Any], minutes: float = 10) -> Any:
         """Wait until `what()` is true, looking every half second; fails after so many minutes."""
         for _ in range(int(minutes * 120)):

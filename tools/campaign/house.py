@@ -127,6 +127,9 @@ class Board:
         self.pin_resets = 0
         self.on_pin: Callable[[], None] | None = None
         self.on_baud: Callable[[int], None] | None = None
+        self.on_power: Callable[[], None] | None = None
+        self.power_cycles = 0
+        self.resets = 0
 
     def uart_baud(self, baud: int) -> None:
         self.baud = baud
@@ -154,7 +157,15 @@ class Board:
     def set_rtc(self, utc: int) -> None:
         pass
 
-    async def radio_reset(self) -> bool:
+    def restart(self, why: str) -> None:
+        self.resets += 1
+
+    async def radio_reset(self, power: bool = False) -> bool:
+        if power:
+            self.power_cycles += 1
+            if self.on_power:
+                self.on_power()
+            return self.on_power is not None
         self.pin_resets += 1
         if self.on_pin:
             self.on_pin()

@@ -4,9 +4,10 @@
 #
 # about: what to buy. uart: number, GPIO to the module's RX, GPIO from its TX. led: kind (one of
 # the led_* modules) and its GPIO, for a plain one also the level that lights it. button: GPIO,
-# pressed is low. reset: GPIO of the module's reset, active low. high: GPIOs that must be high.
-# radio: the kind of module, when it comes with one. lan: chip, its GPIOs, and other arguments of
-# network.LAN, for a board that has it instead of Wi-Fi. note: what else to know.
+# pressed is low. reset: GPIO of the module's reset, active low. power: GPIO that switches the
+# module's supply, high is on. high: GPIOs that must be high. radio: the kind of module, when it
+# comes with one. lan: chip, its GPIOs, and other arguments of network.LAN, for a board that has it
+# instead of Wi-Fi. note: what else to know.
 TABLES = {
     "": {
         "about": "ESP32 devkit (not WROVER)",

@@ -159,6 +159,8 @@ class Board(_Rare):
             Pin(pin, Pin.OUT, value=1)
         reset = get("reset")
         self.reset_pin = None if reset is None else Pin(reset, Pin.OUT, value=1)
+        power = get("power")
+        self.power_pin = None if power is None else Pin(power, Pin.OUT, value=1)
         self.button_pin = get("button")
         self.nvs = Nvs()
         self.uart = Uart(*table["uart"])

@@ -10,6 +10,7 @@ from machine import Pin
 from micropython import const
 
 _RESET_MS = const(20)
+_POWER_MS = const(1500)  # until its capacitors are empty
 _CONNECTING = const(1001)
 _TRIES = const(2)
 _HEAD = const(4)  # bytes of the RTC memory before the text
@@ -33,13 +34,14 @@ def button(self):
     return n is not None and not Pin(n, Pin.IN, Pin.PULL_UP).value()
 
 
-async def radio_reset(self):
-    """Reset the radio module by its pin. -> False when there is no such pin."""
-    if self.reset_pin is None:
+async def radio_reset(self, power=False):
+    """Reset the radio module by its pin, or its power. -> False when there is no such pin."""
+    pin = self.power_pin if power else self.reset_pin
+    if pin is None:
         return False
-    self.reset_pin.value(0)
-    await asyncio.sleep_ms(_RESET_MS)
-    self.reset_pin.value(1)
+    pin.value(0)
+    await asyncio.sleep_ms(_POWER_MS if power else _RESET_MS)
+    pin.value(1)
     return True
 
 

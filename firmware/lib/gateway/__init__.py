@@ -103,8 +103,8 @@ class _Word:
 
             return repl.call(self.name, args)
         finally:
-            drop("repl", "secret", "view", "words", "state", "pieces", "summary", "led", "ring")
-            drop("settings_check", "settings_edit", "settings_table", "twins")
+            drop("repl", "secret", "view", "words", "state", "pieces", "summary", "track", "led")
+            drop("ring", "settings_check", "settings_edit", "settings_table", "twins")
             _own()
 
     # `gateway.show` without its brackets is a common mistake.
@@ -138,7 +138,7 @@ def __getattr__(name):
         from gateway import view
 
         text = view.no_such(name)
-        drop("view", "summary", "led")
+        drop("view", "summary", "track", "led")
         _own()
         raise AttributeError(text)
     return sys.modules["gateway." + name]

@@ -103,7 +103,7 @@ class Console:
             self.tell(state.line(self.app.status))
         finally:
             del state
-            drop("state", "summary", "led", "pieces")
+            drop("state", "summary", "track", "led", "pieces")
 
     # -> the line that the byte completed, or None.
     def _edit(self, c):
@@ -120,7 +120,7 @@ class Console:
         try:
             await words.obey(self, line)
         finally:
-            drop("words", "view", "summary", "led", "ring")
+            drop("words", "view", "summary", "track", "led", "ring")
 
     def say(self, text):
         """Write one line; what is being typed moves below it."""

@@ -1,20 +1,36 @@
 # From a silent UART to an authenticated session with the meter, and what to tell the owner on the
-# way. Loaded for each attempt, and dropped.
+# way: does the steps that gateway.ladder tells. Loaded for each attempt, and dropped.
 from asyncio import TimeoutError
+from os import urandom
 
 from gateway import drop
+from gateway.ladder import STEPS, Ladder, fresh
 from micropython import const
-from wisun import JoinRefused, JoinTimeout, RadioError
+from wisun import GateClosed, JoinRefused, JoinTimeout, Pan, RadioError, Refused
 
 _JOIN_MS = const(60_000)  # nobody ever joined later
+_BOOT_MS = const(3_000)  # both manuals, after a reset
 _TOO_FAR = const(-88)  # dBm, the guideline's limit
-_TRIES_KEPT = const(3)  # joins with the remembered PAN before a new scan
-_TRIES_FRESH = const(5)
 _PROOF = const(3)  # refusals in good reception before the password is doubted
+
+# What ended the session: an event's code, the command that the module left unanswered, or what
+# became of the last requests. Anything else is the module's fault, too.
+_CAUSES = {
+    0: "start",
+    0x24: "expired",
+    0x26: "closed",
+    0x27: "closed",
+    0x34: "expired",
+    0x37: "reboot",
+    "SKSENDTO": "torn",
+    "0008": "torn",
+    "silent": "silent",
+    "unsent": "unsent",
+}
 
 
 class Link:
-    """One attempt: brings the radio module up when it is not, and joins the meter.
+    """Brings the radio module up when it is not, finds the meter and joins it.
 
     Every failure is named to `status` (config or radio, with a code). `memory`, a Session, keeps
     what one attempt leaves to the next: see there.
@@ -26,21 +42,69 @@ class Link:
         self.log = app.log
         self.status = app.status
         self.memory = memory
+        if memory.silence is None:
+            memory.silence = fresh(self._now())
+        self.ladder = Ladder(memory.silence)
 
-    # -> True once there is a session
+    def _now(self):
+        return self.app.clock.ms() // 1000
+
+    # -> None once there is a session, else the ms to wait before the next attempt.
     async def attempt(self, beat):
         memory = self.memory
-        try:
-            beat(60_000)
-            if not memory.ready:
-                await self._module()
-            return await self._join(beat)
-        except (RadioError, TimeoutError) as e:
-            await self._module_failed(e)
-            return False
+        ladder = self.ladder
+        cause = memory.cause
+        if cause is not None:
+            memory.cause = None
+            ladder.lost()
+            cause = _CAUSES.get(cause, "module")
+        while True:
+            if cause:
+                self.log.debug("radio: %s: %s", ladder.state, cause)
+                wait = ladder.next(cause, self._now(), urandom(1)[0])[1]
+                if ladder.state == "talk":
+                    return None
+                if wait:
+                    return wait
+            beat(300_000)
+            step = ladder.step
+            if step != "wait":
+                self.status.event(0x38 + STEPS.index(step), 0)
+            cause = await self._do(step, beat)
 
-    async def _module(self):
+    # The step, and then what the state is about: each is done by who stands there.
+    # -> what came of it: a cause of the ladder's table.
+    async def _do(self, step, beat):
+        memory = self.memory
+        state = self.ladder.state
+        try:
+            if step == "reset" and self.driver:
+                memory.ready = False
+                await self.driver.reset()
+            elif step == "pin" or step == "power":
+                await self._pull(step)
+            elif step == "board":
+                self._board()
+            if step == "setup" or not memory.ready:
+                await self._setup()
+            if state == "dead":
+                return "found"
+            if self.driver.gate == "limited":
+                return self._limited()
+            if state == "seek":
+                return await self._scan()
+            return await self._join(beat)
+        except GateClosed:
+            return self._limited()
+        except (RadioError, TimeoutError) as e:
+            self._failed(e)
+            return "module"
+
+    # -- the module
+
+    async def _setup(self):
         s = self.app.settings
+        self.memory.ready = False
         if self.driver is None:
             from gateway.tuner import tune
 
@@ -56,26 +120,40 @@ class Link:
         await self.driver.configure(s["broute.id"], s["broute.password"])
         self.memory.ready = True
 
-    async def _module_failed(self, e):
+    def _failed(self, e):
         self.memory.ready = False
         self.status.count("module.failed")
         self.log.warn("radio: module: %s", e)
-        if self.status.module:
+        if self.driver:
             self.status.problem("radio", "module-silent", "the module stopped answering: %s" % e)
         else:
             self.status.problem("radio", "no-module", str(e))
-        if await self.app.board.radio_reset():
-            self.status.count("module.pin-reset")
 
-    # -> True once there is a session
+    async def _pull(self, step):
+        self.memory.ready = False
+        if await self.app.board.radio_reset(step == "power"):
+            self.status.count("module.%s-reset" % step)
+            await self.app.clock.sleep_ms(_BOOT_MS)
+
+    # Not when it cannot help, and not when it would cost readings.
+    def _board(self):
+        if self.driver and not len(self.app.outbox):
+            self.log.error("radio: nothing else has helped: the board restarts")
+            self.app.board.restart("radio: nothing else has helped")
+
+    def _limited(self):
+        detail = "the hourly transmit budget is used up; it goes on by itself"
+        self.status.problem("radio", "limited", detail)
+        return "limited"
+
+    # -- joining
+
     async def _join(self, beat):
         memory = self.memory
         if memory.pan is None:
-            beat(300_000)
-            if not await self._scan():
-                return False
-        pan = memory.pan
-        memory.tries += 1
+            return "no-pan"
+        pan = await self._listen(memory.pan)
+        self.ladder.joins(self._now())
         self.status.count("join")
         beat(_JOIN_MS + 30_000)
         try:
@@ -85,44 +163,57 @@ class Link:
             memory.refused += 1
             self.status.count("join.refused")
             self._judge_refusal(pan)
+            return "refused"
         except JoinTimeout:
             self.status.count("join.timeout")
             self._judge_silence(pan)
-        else:
-            self._joined(pan)
-            return True
-        if memory.tries >= (_TRIES_FRESH if memory.fresh else _TRIES_KEPT):
-            memory.pan = None  # perhaps the meter moved to another channel
-        return False
-
-    def _joined(self, pan):
-        memory = self.memory
-        memory.tries = memory.refused = 0
-        memory.fresh = False
+            return "no-join"
+        memory.refused = 0
         self.status.count("joined")
         self.status.clear("config")
         self.status.clear("radio")
-        store = self.app.store
         kept = (pan.channel, pan.pan_id, bytes(pan.mac))
-        if store.pan() != kept:
-            store.set_pan(kept)
+        memory.pan = Pan(kept[0], kept[1], kept[2], None, None)
+        if self.app.store.pan() != kept:
+            self.app.store.set_pan(kept)
+        return "joined"
+
+    # A single-hop module tells the RSSI in a scan only: two thirds of a second on one channel.
+    # That it hears nothing means nothing.
+    async def _listen(self, pan):
+        if pan.rssi is None and self.driver.info.edition == "single":
+            try:
+                for heard in await self.driver.scan(6, 1 << (pan.channel - 0x21)):
+                    if heard.mac == pan.mac and heard.rssi is not None:
+                        self.status.radio(heard.rssi)
+                        self.memory.pan = pan = heard
+            except Refused as e:
+                self.log.warn("radio: %s", e)
+        return pan
 
     async def _scan(self):
         self.status.count("scan")
         pan = await self.driver.find()
-        if pan is not None:
-            memory = self.memory
-            memory.pan = pan
-            memory.fresh = True
-            memory.tries = 0
-            self.status.radio(pan.rssi)
-            self.log.info("radio: meter on channel %d at %d dBm", pan.channel, pan.rssi)
-            if self.status.code("config") == "wrong-id":
-                self.status.clear("config")
-            return True
-        self.status.count("scan.empty")
-        # Somebody there, but nobody for this ID: either the ID is wrong or our meter is too far.
-        others = await self.driver.scan(7, paired=False)
+        if pan is None:
+            self.status.count("scan.empty")
+            # Somebody there, but nobody for this ID: either the ID is wrong or our meter is too
+            # far. Or it has come back just now.
+            others = await self.driver.scan(7, paired=False)
+            if others:
+                pan = await self.driver.find((6, 7))
+            if pan is None:
+                self._judge_emptiness(others)
+                return "no-beacon"
+        self.memory.pan = pan
+        self.status.radio(pan.rssi)
+        self.log.info("radio: meter on channel %d at %s dBm", pan.channel, pan.rssi)
+        if self.status.code("config") == "wrong-id":
+            self.status.clear("config")
+        return "heard"
+
+    # -- what to say of it
+
+    def _judge_emptiness(self, others):
         if others:
             self.status.problem(
                 "config",
@@ -134,7 +225,6 @@ class Link:
             self.status.problem(
                 "radio", "no-beacon", "no meter heard: move nearer to it or check the antenna"
             )
-        return False
 
     # Wrong password: heard well, refused again and again. One refusal proves nothing: a meter
     # refuses too while it still holds the session of before a restart.

@@ -7,6 +7,7 @@ from micropython import const
 from wisun import Timeout
 
 _REJOIN_AFTER = const(6)  # failed polls in a row; fewer made things worse in the field
+_AGAIN_MS = const(30_000)  # after a failed one: patience is a number of polls, not of minutes
 _MODULE_STRIKES = const(2)  # commands in a row that the module left unanswered
 _SLOT = const(1800)
 _SLOT_LATE = const(300)  # AIF 3.3.1: read EA/EB when nothing came by five past
@@ -36,7 +37,7 @@ class Live:
         poll_ms = settings["poll.interval"] * 1000
         energy_ms = settings["poll.energy"] * 1000
         meter = self.meter
-        due = energy_due = clock.ms()
+        due = energy_due = again = clock.ms()
         strikes = 0
         learned = False
         while driver.joined:
@@ -49,29 +50,34 @@ class Live:
                         await meter.read_slot()
                 elif self._slot_due():
                     await meter.read_slot()
-                if now >= due:
+                if now >= due or meter.silent and now >= again:
                     energy = now >= energy_due
-                    if await meter.poll(energy) and energy:
-                        energy_due = now + energy_ms
+                    if await meter.poll(energy):
+                        self.memory.silence = None
+                        if energy:
+                            energy_due = now + energy_ms
+                    again = now + _AGAIN_MS
                     # Fixed steps, so that the polls do not drift; a late one is not made up for.
-                    due += poll_ms
-                    if due <= clock.ms():
-                        due = clock.ms() + poll_ms
+                    if now >= due:
+                        due += poll_ms
+                        if due <= clock.ms():
+                            due = clock.ms() + poll_ms
                 await self.exchange.flush()
                 strikes = 0
             except Timeout as e:
                 strikes += 1
                 self.app.log.warn("radio: module left a command unanswered: %s", e)
                 if strikes >= _MODULE_STRIKES:
-                    self.memory.forgot()
+                    self.memory.ready = False
                     raise
             if meter.silent >= _REJOIN_AFTER:
                 text = "%d polls unanswered" % meter.silent
                 self.app.status.problem("radio", "link-lost", text)
+                self.memory.cause = meter.why or "silent"
                 return
             self._wake.clear()
             if driver.joined:
-                await self._wait(due - clock.ms())
+                await self._wait((min(due, again) if meter.silent else due) - clock.ms())
 
     async def _wait(self, ms):
         clock = self.app.clock

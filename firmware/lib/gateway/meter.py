@@ -17,6 +17,7 @@ _EB = const(0xEB)
 _TRIES = const(3)
 _SILENT_AFTER = const(3)  # polls in a row without an answer
 _PENDING_MAX = const(8)
+_BUSY_MS = const(3000)  # after a send that failed: the channel was busy, or the meter's ear shut
 _POWER = b"\xe7\xe8"
 _ENERGIES = b"\xe7\xe8\xe0\xe3"
 
@@ -39,6 +40,7 @@ class Meter:
         self.try_ms = app.settings["poll.timeout"] * 1000
         self.scale = Scale(*memory.constants) if memory.constants else None
         self.silent = 0  # polls in a row without any answer
+        self.why = None  # the last request had none: "silent", "unsent", "gate"
         self.bad = 0  # answers that could not be understood
         exchange.on_notice = self.notice
         exchange.on_late = self.late
@@ -73,6 +75,8 @@ class Meter:
             if not epcs:
                 break
             frame = await self.get(epcs, ms)
+            if self.why == "unsent":
+                await self.clock.sleep_ms(_BUSY_MS)
             if frame is not None and frame.opc:
                 if asked is None:
                     asked = self.exchange.asked_ms
@@ -81,12 +85,16 @@ class Meter:
 
     # One request with one answer, or None.
     async def get(self, epcs, ms):
+        self.why = None
         try:
             return await self.exchange.get(epcs, ms)
         except NoAnswer as e:
+            self.why = e.why
             self.status.count("request." + e.why)
             self.log.debug("meter: no answer (%s)", e.why)
             return None
+        finally:
+            self.status.try_ended(self.why)
 
     # One instant reading; `energy` adds the counters. -> True when the meter answered.
     async def poll(self, energy):
@@ -94,8 +102,13 @@ class Meter:
         bad = self.bad
         asked = await self.ask(plan, self.try_ms, _TRIES)
         if asked is None:
-            self.silent += 1
             self.status.count("poll.failed")
+            if self.why == "gate":  # nothing was asked: that is not the meter's silence
+                if self.exchange.driver.gate == "limited":
+                    self.status.problem("radio", "limited", "transmit budget of the hour used up")
+                return False
+            self.silent += 1
+            self.status.event(0x3F, self.silent)
             if self.silent >= _SILENT_AFTER:
                 self.status.problem(
                     "meter", "silent", "no answer to the last %d polls" % self.silent
@@ -106,6 +119,7 @@ class Meter:
         self._instant(plan.values.get, asked)
         if bad == self.bad and (self.scale is None or self.scale.known):
             self.status.clear("meter")
+        self.status.clear("radio")
         return True
 
     # What `decode` makes of an EDT; None when there is none, or when it makes no sense.

@@ -1,5 +1,7 @@
 # What is going on, in one place: told by every task, read by the LED, the console, the upload and
 # the REPL, through gateway.led and gateway.summary.
+from array import array
+
 from gateway import drop
 from micropython import const
 
@@ -9,6 +11,9 @@ WORDS = ("config", "radio", "meter", "network", "server")
 TOO_FAR = const(-88)  # dBm, the commercial service's guideline
 _DETAIL = const(120)  # characters kept of a detail: it travels in every upload
 _LIVE = ("get", "inf", "D0")  # origins that tell of now; the others are history
+_RING = const(250)  # bytes: the last 50 events of 5 each, see gateway.track
+_QUARTER = const(900_000)  # ms; RSSI is kept for 96 of them, a day
+_TRIES = const(0x3FFF_FFFF)  # one bit for each of the last 30 requests
 
 
 class Status:
@@ -27,14 +32,20 @@ class Status:
         self.counters = {}
         self.last = None  # the newest Reading with a power
         self.energy = None  # the newest Reading with an energy
-        self.rssi = None  # dBm, and the ms at which it was measured
+        self.rssi = None  # dBm, smoothed, and the ms of the last measurement
         self.rssi_ms = None
         self.far = False  # too weak a signal
+        self.heard = bytearray(96)  # -dBm of each quarter of an hour, 0: nothing
+        self.tried = self.unsent = self.silent = 0  # requests; see try_ended
+        self.events = array("I", [0] * 32)  # how often each was told, by its code less 0x20
+        self.ring = bytearray(_RING)
+        self.ring_at = 0
         self.module = None
         self.meter = {}
         self.on_change = None
         self._sources = {}
         self._led = None
+        self._level = 0  # dBm in sixteenths
         self._changed()
 
     def set_phase(self, phase):
@@ -75,19 +86,51 @@ class Status:
     def count(self, name, n=1):
         self.counters[name] = self.counters.get(name, 0) + n
 
-    def event(self, name, value):
-        """A link event of the radio module."""
-        self.count("event." + name)
+    def event(self, code, value):
+        """A link event of the radio module, see wisun, or from 0x38 a step of the ladder."""
+        if code == 0x21 and value:
+            code += value  # 0x22, 0x23: sends that failed, or wait
+        self.events[code & 31] += 1
+        # What is all in a day's work would push the rest out.
+        if not 0x20 <= code <= 0x21 and code != 0x23 and code != 0x36:
+            ring = self.ring
+            at = self.ring_at
+            seconds = self.clock.ms() // 1000
+            ring[at] = seconds >> 16 & 255
+            ring[at + 1] = seconds >> 8 & 255
+            ring[at + 2] = seconds & 255
+            ring[at + 3] = code
+            ring[at + 4] = (value or 0) & 255
+            self.ring_at = (at + 5) % _RING
 
     def radio(self, rssi):
-        """The signal strength of the last contact, in dBm."""
+        """The signal strength of a contact, in dBm. None: it was not told."""
         if rssi is not None:
+            now = self.clock.ms()
+            slot = now // _QUARTER
+            if self.rssi is None:
+                self._level = rssi * 16
+            else:
+                last = self.rssi_ms // _QUARTER
+                # A quarter of each newcomer; what is older than a quarter of an hour is nothing.
+                weight = 2 if slot - last < 2 else 0
+                self._level += rssi * 16 - self._level >> weight
+                for i in range(max(last + 1, slot - 95), slot):
+                    self.heard[i % 96] = 0
+            self.rssi = rssi = self._level + 8 >> 4
+            self.rssi_ms = now
+            self.heard[slot % 96] = -rssi & 255
             far = self.far
-            self.rssi = rssi
-            self.rssi_ms = self.clock.ms()
             self.far = rssi < TOO_FAR
             if self.far != far:
                 self._light()
+
+    def try_ended(self, why):
+        """A request to the meter ended: None answered, "unsent", "silent" or "gate"."""
+        if why != "gate":
+            self.tried = min(self.tried + 1, 30)
+            self.unsent = (self.unsent << 1 | (why == "unsent")) & _TRIES
+            self.silent = (self.silent << 1 | (why == "silent")) & _TRIES
 
     def reading(self, r):
         """The newest values. Rows from the meter's history do not become the newest."""

@@ -25,6 +25,8 @@ def rssi_class(rssi):
 
 def snapshot(status):
     """The `status` object of the upload: small, and ready for JSON."""
+    from gateway import track
+
     clock = status.clock
     word, code, detail = status.worst()
     age = None if status.rssi_ms is None else (clock.ms() - status.rssi_ms) // 1000
@@ -39,7 +41,9 @@ def snapshot(status):
             "rssi": status.rssi,
             "rssi_age": age,
             "module": status.module,
-            "counters": status.counters,
+            "quality": track.quality(status),
+            "events": track.packed(status),
+            "counters": track.counters(status),
             "meter": status.meter,
             "reset": status.board.reset_cause(),
         }

@@ -33,7 +33,7 @@ async def run(up):
 
     status = summary.snapshot(up.status)
     del summary
-    drop("summary")
+    drop("summary", "track")
     began = clock.ms()
     try:
         if isinstance(address, HttpError):

@@ -1,7 +1,7 @@
 # What people read now and then: help, the long form of the status, and answers to mistakes.
 # Loaded for the moment by gateway.words and gateway.repl, then dropped.
 from echonet.dates import jst
-from gateway import led, summary
+from gateway import led, summary, track
 from gateway.status import WORDS
 
 _PROMPT = ("help", "show", "set", "status", "log", "check", "run", "reboot")
@@ -104,6 +104,14 @@ def status(s, say):
         age = (clock.ms() - s.rssi_ms) // 1000
         text += ", %d dBm (%s) %s ago" % (s.rssi, summary.rssi_class(s.rssi), span(age))
     say("radio      " + text)
+    share = track.quality(s)
+    if share:
+        text = "of the last %d requests %d %% not acknowledged, %d %% not answered"
+        say("link       " + text % ((s.tried,) + share))
+    weakest = [n for n in track.day(s) if n is not None]
+    if weakest:
+        text = "%d to %d dBm in the last 24 hours" % (min(weakest), max(weakest))
+        say("signal     " + text)
     if s.meter:
         row("meter", pairs(s.meter), say)
     for word in WORDS:
@@ -120,8 +128,20 @@ def status(s, say):
     for key in ("queue", "net_rssi", "reset"):
         if known.get(key) is not None:
             say("%-10s %s" % (key, known[key]))
-    if s.counters:
-        row("counters", pairs(s.counters), say)
+    told = track.counters(s)
+    if told:
+        row("counters", pairs(told), say)
+    # Line by line, for all of them in one text would be a large piece of memory.
+    name, line = "events", ""
+    for t, event, value in track.events(s):
+        ago = span((clock.ms() // 1000 - t) & 0xFFFFFF)
+        one = "%s ago %s%s, " % (ago, event, " %d" % value if value else "")
+        if len(line) + len(one) > 68:
+            say("%-10s %s" % (name, line))
+            name = line = ""
+        line += one
+    if line:
+        say("%-10s %s" % (name, line[:-2]))
 
 
 # A name, and beside it a text that may need several lines.

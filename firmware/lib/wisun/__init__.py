@@ -6,13 +6,19 @@ from inside its `run()`:
 
     on_datagram(payload, mac, secured, rssi)   payload: memoryview, valid only during the call
                                                mac: the sender's, 8 bytes; rssi: dBm or None
-    on_event(name, value)
+    on_event(code, value)
 
-Events: beacon, joined, join-failed (J11: 2 refused, 3 no answer), peer-closed, ended, end-timeout,
-expired (the module renews the session), lost (which did not succeed in time, or the meter's
-network or keys are gone), limited, unlimited (the hourly transmit budget), sent (0 acknowledged by
-radio, 1 failed, 2 waits in the module), receive-failed (J11: why), garbage (bytes dropped), reboot
-(the module forgot everything: probe and configure it again).
+The codes are SKSTACK's where it has one, whatever the module speaks:
+
+    20 beacon heard             29 the module renews the session
+    21 sent: value 0            32, 33 hourly transmit budget used up; free again
+       acknowledged by radio,   34 session lost: not renewed in time, or the meter's network or
+       1 failed, 2 waits           keys are gone
+    24 join failed (J11: 2      35 received what cannot be read (J11: value says why)
+       refused, 3 no answer)    36 bytes dropped (value)
+    25 joined, or renewed       37 reboot: the module forgot everything; probe and configure it
+    26 the meter ended it
+    27, 28 we ended it; unanswered
 """
 
 from collections import namedtuple

@@ -41,23 +41,23 @@ class J11(Port):
         self._channel = channel
         if mac and len(self._found) < 16:
             self._found.append((channel, mac, pan_id, rssi))
-            self._tell("beacon", None)
+            self._tell(0x20, None)
 
-    def on_event(self, name, value):
-        if name == "reboot":
+    def on_event(self, code, value):
+        if code == 0x37:
             self._forget()
             if self._code == 0x00D9:
                 return self._reply(1)
             if self._code is not None:
                 self._reply(0x37)
-        elif name == "joined":
+        elif code == 0x25:
             self._outcome = 1
             self._link(None, True)
-        elif name != "receive-failed":
-            if name == "join-failed":
+        elif code != 0x35:
+            if code == 0x24:
                 self._outcome = value
             self._link(None, False)
-        self._tell(name, value)
+        self._tell(code, value)
 
     # The module is as after power-up.
     def _forget(self):
@@ -131,7 +131,7 @@ class J11(Port):
                 sent = await self._send(data)
             finally:
                 self._head = b""
-            self._tell("sent", sent)
+            self._tell(0x21, sent)
             return sent
 
     async def _send(self, data):
@@ -160,11 +160,11 @@ class J11(Port):
         if low == 2:
             if not self._spent:
                 self._spent = True
-                self._tell("limited", None)
+                self._tell(0x32, None)
             self._limit()
         elif self._spent and low in (0, 5):  # it went on air
             self._spent = False
-            self._tell("unlimited", None)
+            self._tell(0x33, None)
         if low == 15 and result >> 4 != 2:
             return 2
         return 1 if low else 0

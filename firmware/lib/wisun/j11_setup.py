@@ -126,7 +126,7 @@ async def _climb(radio, goal):
         try:
             await radio._ask(code, state.data(code))
             if code == 0x0001 and radio.joined and state.level != 3:
-                radio.on_event("lost", None)
+                radio.on_event(0x34, None)
         except Timeout:
             faults += 1
             if faults == _FAULTS:
@@ -183,7 +183,7 @@ async def join(radio, pan, timeout_ms):
         if await _climb(radio, goal):
             return await _authenticate(radio, until, timeout_ms // 2)
     if not radio.joined:
-        radio.on_event("joined", None)
+        radio.on_event(0x25, None)
 
 
 async def _authenticate(radio, until, least):
@@ -205,7 +205,7 @@ async def _authenticate(radio, until, least):
         except Refused as error:
             radio._log.debug("%s", error)  # busy with it
         if radio._state.level == 3:
-            return radio.on_event("joined", None)
+            return radio.on_event(0x25, None)
         await restart(radio)
     if radio._outcome == 2:
         raise JoinRefused("the authentication failed")

@@ -9,8 +9,8 @@ told by calls:
     on_pan(channel, mac, pan_id, rssi)         heard in a scan; mac None: nobody on this channel
     on_rssi(rssi)                  dBm, of the meter
     on_garbage(size)               bytes that are of no use
-    on_event(name, value)          joined, join-failed (2 refused, 3 no answer), peer-closed, lost,
-                                   ended, receive-failed (reason), reboot
+    on_event(code, value)          joined, join failed, closed, lost, ended, receive failed or
+                                   reboot; for the codes see the package
 """
 
 from struct import pack, unpack_from
@@ -127,7 +127,7 @@ class State:
             elif result in (0x10, 0x34, 0x35):
                 self.level = None
                 if code == 0x2008:
-                    sink.on_event("lost", None)
+                    sink.on_event(0x34, None)
             sink.on_reply(code, result, data[1:])
         elif size < _LEAST.get(code, 0):
             sink.on_garbage(size)
@@ -146,7 +146,7 @@ class State:
 
     def _rebooted(self):
         self._boot()
-        self._sink.on_event("reboot", None)
+        self._sink.on_event(0x37, None)
 
     # A command had success.
     def _done(self, code, data):
@@ -178,7 +178,7 @@ class State:
         elif code == 0x2057:
             self.level = 2
             self.told = False
-            self._sink.on_event("ended", None)
+            self._sink.on_event(0x27, None)
         elif code == 0x2058:
             self.level = 1
             self.port = self.stale = False
@@ -190,11 +190,11 @@ class State:
             self.stale = False
             self._undeciphered = 0
             if self.port:  # else something of an earlier run of the host
-                self._sink.on_event("joined", None)
+                self._sink.on_event(0x25, None)
         else:
             if self.level == 3:
                 self.stale = True
-            self._sink.on_event("join-failed", result)
+            self._sink.on_event(0x24, result)
 
     def _changed(self, data):
         what = data[0]
@@ -204,18 +204,18 @@ class State:
                 self._authenticated(1)
         else:
             self.stale = True
-            self._sink.on_event("lost" if what == 3 else "peer-closed", None)
+            self._sink.on_event(0x34 if what == 3 else 0x26, None)
 
     def _undecodable(self, data):
         reason = data[0]
-        self._sink.on_event("receive-failed", reason)
+        self._sink.on_event(0x35, reason)
         if reason > 2 or self.level != 3 or not self.peer:
             return
         if bytes(data[1:17]) == address(self.peer[0]):
             self._undeciphered += 1
             if self._undeciphered == _UNDECIPHERED:
                 self.stale = True
-                self._sink.on_event("lost", None)
+                self._sink.on_event(0x34, None)
 
     def _scanned(self, data):
         channel = data[1]

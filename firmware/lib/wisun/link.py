@@ -38,7 +38,7 @@ class Link:
 
     def on_garbage(self, size):
         self.counters["garbage"] += 1
-        self._tell("garbage", size)
+        self._tell(0x36, size)
 
     def _signal(self):
         self._changed.set()
@@ -108,7 +108,7 @@ class Link:
                     wait = min(wait, self._refresh_until - self._clock.ms())
                     if wait <= 0:
                         self._link(None, False)
-                        self._tell("lost", None)
+                        self._tell(0x34, None)
                         continue
                 await self._clock.sleep_ms(wait)
                 if self._limited:

@@ -8,17 +8,6 @@ from .sk_port import Port
 
 _LIMIT = const(5000)  # ms, for a command that only touches the module itself
 
-_NAMES = {
-    0x20: "beacon",
-    0x24: "join-failed",
-    0x25: "joined",
-    0x26: "peer-closed",
-    0x27: "ended",
-    0x28: "end-timeout",
-    0x29: "expired",
-    0x32: "limited",
-}
-
 
 class SkLink(Port):
     """Follows the events."""
@@ -49,20 +38,20 @@ class SkLink(Port):
         if self._quiet:  # the module has started anew
             self._forget()
             if not self._syncing:
-                self._tell("reboot", None)
+                self._tell(0x37, None)
 
     def on_event(self, code, param):
         if code == 0x21:
             self._sent = param
             if self._final is not None:
                 self._answered.set()
-            self._tell("sent", param)
+            self._tell(code, param)
         elif code == 0x22:
             self._scan_until = None
             self._signal()
         elif code == 0x33:
             self._unlimit()
-        elif code in _NAMES:
+        elif 0x24 <= code <= 0x29 or code == 0x20 or code == 0x32:
             if code == 0x29:
                 self._refresh()
             elif code == 0x32:
@@ -70,13 +59,13 @@ class SkLink(Port):
             elif code in (0x24, 0x25) or (code != 0x20 and self._phase != "joining"):
                 self._outcome = code
                 self._link(None, code == 0x25)
-            self._tell(_NAMES[code], None)
+            self._tell(code, None)
 
     def _unlimit(self):
         if self._limited:
             self._limited = False
             self._signal()
-            self._tell("unlimited", None)
+            self._tell(0x33, None)
 
     # The module is as after power-up.
     def _forget(self):

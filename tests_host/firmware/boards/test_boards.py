@@ -599,6 +599,29 @@ def test_radio_reset_is_a_pulse():
     assert chip.pins[5].levels == [1, 0, 1]
 
 
+def test_radio_power_is_off_for_longer():
+    slept = []
+
+    async def sleep_ms(ms):
+        slept.append(ms)
+
+    board = fresh()
+    assert board.power_pin is None
+    pin = sys.modules["machine"].Pin
+    board.power_pin = pin(4, pin.OUT, value=1)
+    real, asyncio.sleep_ms = getattr(asyncio, "sleep_ms", None), sleep_ms
+    try:
+        assert run(board.radio_reset(True))
+        assert not run(board.radio_reset())
+    finally:
+        if real:
+            asyncio.sleep_ms = real
+        else:
+            del asyncio.sleep_ms
+    assert chip.pins[4].levels == [1, 0, 1]
+    assert len(slept) == 1 and slept[0] >= 1000
+
+
 # 2026-11-20 07:28:09 UTC, a Friday, whichever year this Python counts its seconds from.
 def test_calendar():
     import time

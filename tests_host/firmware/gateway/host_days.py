@@ -322,7 +322,7 @@ def test_the_module_renews_the_session_by_itself() -> None:
 
     async def story(h: House) -> None:
         await asyncio.sleep(3 * 3600)
-        assert h.count["event.joined"] >= 5
+        assert h.told["event.joined"] >= 5
         assert h.count["join"] == 1
         assert h.count["poll.ok"] > 340
 

@@ -4,7 +4,7 @@ import asyncio
 from fakeclock import FakeClock, Lines, Recorder
 from gateway.session import Session
 from helpers import run
-from wisun import Info, JoinRefused, JoinTimeout, Pan, Timeout
+from wisun import GateClosed, Info, JoinRefused, JoinTimeout, Pan, Refused, Timeout
 
 MAC = b"\x00\x1c\x64\x00\x03\xdd\x63\x93"
 NEAR = Pan(0x3B, 0x8CF5, MAC, -55, "00ABCDEF")
@@ -30,11 +30,14 @@ class Store:
 class Board:
     def __init__(self, pin=False):
         self.pin = pin
-        self.resets = 0
+        self.calls = []
 
-    async def radio_reset(self):
-        self.resets += 1
-        return self.pin
+    async def radio_reset(self, power=False):
+        self.calls.append("power" if power else "pin")
+        return self.pin and not power
+
+    def restart(self, why):
+        self.calls.append("board")
 
 
 class Radio:
@@ -44,6 +47,11 @@ class Radio:
         self.script = {"join": list(joins), "find": list(finds), "scan": list(scans)}
         self.script["probe"] = list(probes or [Info("SKSTACK", "1H", "1.2.10", "rev26e", True)])
         self.calls = []
+        self.gate = None
+        self.info = Info("skstack", "dual", "1.5.2", None, True)
+
+    async def reset(self):
+        self.calls.append(("reset",))
 
     async def _next(self, what, *args):
         self.calls.append((what,) + args)
@@ -59,7 +67,7 @@ class Radio:
     async def configure(self, rbid, password):
         self.calls.append(("configure",))
 
-    async def find(self):
+    async def find(self, durations=()):
         return await self._next("find")
 
     async def scan(self, duration=6, mask=0, paired=True):
@@ -81,7 +89,7 @@ class Stop(Exception):
     pass
 
 
-def connect(radio, kept=None, pauses=100, pin=False):
+def connect(radio, kept=None, pauses=100, pin=False, outbox=()):
     clock = FakeClock()
     status = Recorder()
     log = Lines()
@@ -90,6 +98,7 @@ def connect(radio, kept=None, pauses=100, pin=False):
     app.driver, app.board, app.settings, app.store = radio, board, SETTINGS, Store(kept)
     app.clock, app.log, app.status = clock, log, status
     app.air = asyncio.Lock()
+    app.outbox = outbox
     session = Session(app)
     left = [pauses]
     sleep = clock.sleep_ms
@@ -138,11 +147,11 @@ def test_remembered_pan_is_forgotten_only_after_joins_failed():
 
 
 def test_pauses_grow_from_10_to_240_seconds():
-    radio = Radio([JoinRefused()], [FAR])
+    radio = Radio([None], [None])
     joined, _, _, clock, _ = connect(radio, pauses=8)
     assert not joined
-    for pause, slept in zip([10, 20, 40, 80, 160, 240, 240, 240], clock.slept):
-        assert pause * 1000 <= slept <= pause * 1250
+    for pause, slept in zip([10, 20, 40, 80, 160, 200, 200, 200], clock.slept):
+        assert pause * 1000 <= slept <= pause * 1200
 
 
 def test_wrong_password_needs_three_refusals_in_good_reception():
@@ -193,14 +202,14 @@ def test_cause_gone_clears_the_word():
 
 def test_no_module_is_named_and_found_later():
     info = Info("SKSTACK", "DSE", "1.5.2", None, False)
-    radio = Radio([None], [NEAR], probes=[Timeout("SKVER"), Timeout("SKVER"), info])
-    joined, app, status, _, _ = connect(radio, pauses=1)
+    radio = Radio([None], [NEAR], probes=[Timeout("SKVER")] * 3 + [info])
+    joined, app, status, _, _ = connect(radio, pauses=0)
     assert not joined
-    assert status.code("radio") == "no-module"
+    assert status.code("radio") == "module-silent"
     joined, app, status, _, _ = connect(
-        Radio([None], [NEAR], probes=[Timeout("SKVER"), info]), pin=True
+        Radio([None], [NEAR], probes=[Timeout("SKVER")] * 2 + [info]), pin=True
     )
-    assert joined and app.board.resets == 1 and status.problems == {}
+    assert joined and app.board.calls == ["pin"] and status.problems == {}
 
 
 def test_module_dying_in_the_join_is_probed_again():
@@ -208,3 +217,68 @@ def test_module_dying_in_the_join_is_probed_again():
     joined, _, status, _, _ = connect(radio)
     assert joined
     assert radio.named("probe") == 2 and radio.named("configure") == 2
+
+
+def test_a_single_hop_module_hears_the_meter_before_it_joins_again():
+    radio = Radio([None], scans=[[FAR]])
+    radio.info = Info("skstack", "single", "1.2.10", "rev26e", True)
+    heard = []
+
+    async def scan(duration, mask):
+        heard.append((duration, mask))
+        return [FAR]
+
+    radio.scan = scan
+    joined, app, status, _, _ = connect(radio, (0x3B, 0x8CF5, MAC))
+    assert joined and heard == [(6, 1 << 26)]
+    assert status.rssi == FAR.rssi
+    assert radio.calls[-1] == ("join", FAR.rssi)
+
+
+def test_what_that_scan_does_not_hear_is_joined_all_the_same():
+    radio = Radio([None])
+    radio.info = Info("skstack", "single", "1.2.10", "rev26e", True)
+
+    async def scan(duration, mask):
+        raise Refused("SKSCAN", "ER10")
+
+    radio.scan = scan
+    joined, _, status, _, _ = connect(radio, (0x3B, 0x8CF5, MAC))
+    assert joined and status.rssi is None
+
+
+def test_a_used_up_budget_is_no_dead_module():
+    radio = Radio([GateClosed("limited"), None])
+    joined, app, status, clock, _ = connect(radio, (0x3B, 0x8CF5, MAC))
+    assert joined and clock.slept == [60_000]
+    assert radio.named("probe") == 1 and app.board.calls == []
+    radio = Radio([None])
+    radio.gate = "limited"
+    joined, _, status, clock, _ = connect(radio, (0x3B, 0x8CF5, MAC), pauses=3)
+    assert not joined and status.code("radio") == "limited"
+    assert radio.named("join") == 0
+
+
+def test_a_meter_that_comes_back_during_the_scan_is_no_wrong_id():
+    radio = Radio([None], [None, NEAR], [[NEAR]])
+    joined, _, status, clock, _ = connect(radio)
+    assert joined and clock.slept == []
+    assert "config" not in status.problems
+
+
+def test_the_rungs_of_a_long_silence():
+    radio = Radio([None], [None], [[]])
+    _, app, status, _, _ = connect(radio, pauses=18, pin=True)
+    assert ("reset",) in radio.calls
+    assert app.board.calls == ["pin", "power"]
+    assert status.counters["module.pin-reset"] == 1
+    for code in ("38", "39", "3a", "3b", "3c", "3d"):  # each step told
+        assert code == "38" or status.counters["event." + code] >= 1
+
+
+def test_the_board_restarts_only_when_no_reading_waits():
+    for waiting in ([], [1]):
+        radio = Radio([None], [None], probes=[Timeout("SKVER")])
+        _, app, _, _, log = connect(radio, pauses=130, outbox=waiting)
+        assert app.board.calls.count("board") == (0 if waiting else 2)
+        assert any("board restarts" in line for line in log.lines) != bool(waiting)

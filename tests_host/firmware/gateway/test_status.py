@@ -224,8 +224,14 @@ def test_counters():
     s.count("poll.ok")
     s.count("poll.ok")
     s.count("uploaded", 12)
-    s.event("joined", 1)
-    assert s.counters == {"poll.ok": 2, "uploaded": 12, "event.joined": 1}
+    s.event(0x25, None)
+    s.event(0x39, 0)
+    assert summary.snapshot(s)["counters"] == {
+        "poll.ok": 2,
+        "uploaded": 12,
+        "event.joined": 1,
+        "step.join": 1,
+    }
 
 
 # -- what others get
@@ -241,8 +247,10 @@ def test_snapshot_is_json_and_small():
     s.problem("server", "refused", "nein")
     for n in range(30):
         s.count("counter.%d" % n, 1000)
+    for _ in range(60):
+        s.event(0x24, 3)
     text = json.dumps(summary.snapshot(s))
-    assert len(text) < 1500
+    assert len(text) < 1900
     back = json.loads(text)
     assert back["word"] == "server" and back["code"] == "refused" and back["detail"] == "nein"
     assert back["queue"] == 4 and back["rssi"] == -71 and back["board"] == "fake"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fakeradio import feed
+from fakeradio import EVENTS, feed
 from j11frames import GET, MAC, PASSWORD, RBID, RESPONSES
 from wisun.j11_frame import RESPONSE, Parser, frame
 from wisun.j11_state import State
@@ -66,8 +66,8 @@ class Told:
         assert size >= 0
         self.count("garbage")
 
-    def on_event(self, name: str, value: int | None) -> None:
-        self.count(name)
+    def on_event(self, code: int, value: int | None) -> None:
+        self.count(EVENTS[code])
 
 
 def mutate(rng: random.Random, data: bytearray) -> None:

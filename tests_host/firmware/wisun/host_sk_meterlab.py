@@ -49,8 +49,8 @@ class Home:
         if payload[10] == 0x72:
             self.answers += 1
 
-    def event(self, name: str, _: object) -> None:
-        if name == "reboot":
+    def event(self, code: int, _: object) -> None:
+        if code == 0x37:
             self.ready = False
 
     async def join(self) -> None:

@@ -1,5 +1,6 @@
 """Where the module stands, what is next, and what each notification and result means. No clock."""
 
+from fakeradio import EVENTS
 from helpers import hex_
 from j11frames import (
     AUTHENTICATED,
@@ -81,8 +82,8 @@ class Told:
     def on_garbage(self, size):
         self.said.append(("garbage", size))
 
-    def on_event(self, name, value):
-        self.said.append((name, value))
+    def on_event(self, code, value):
+        self.said.append((EVENTS[code], value))
 
     # The module says a known frame, or one with this code and data.
     def hear(self, case, data=None):

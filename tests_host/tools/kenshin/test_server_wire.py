@@ -217,6 +217,16 @@ def test_what_is_known_is_not_crowded_out_by_what_is_not():
         ("counters", {str(n): n for n in range(101)}),
         ("meter", "one"),
         ("meter", {"digits": "six"}),
+        ("quality", [1]),
+        ("quality", [-1, 0]),
+        ("quality", [0, 101]),
+        ("quality", {"unsent": 1}),
+        ("events", 5),
+        ("events", "EjRWJ"),
+        ("events", "EjRWJAI"),
+        ("events", "EjRW!AI="),
+        ("events", "EjRWJA=="),
+        ("events", "A" * 340),
     ],
 )
 def test_a_wrong_field_of_the_status_is_left_out_and_named(field, value):
@@ -239,6 +249,8 @@ def test_a_whole_status_is_kept():
         "module": "BP35A1 1.2.10",
         "net_rssi": -55,
         "queue": 12,
+        "quality": [3, 17],
+        "events": "EjRWJAISNFYlAA==",
         "counters": {"polls": 2880, "late": 3},
         "meter": {
             "maker": "000016",
@@ -252,7 +264,7 @@ def test_a_whole_status_is_kept():
     }
     body = json.dumps({"v": 1, "stream": 1, "readings": [], "status": status})
     batch = wire.parse(body.encode())
-    assert batch.status == status
+    assert batch.status == status | {"quality": (3, 17)}
     assert batch.status_faults == ()
 
 

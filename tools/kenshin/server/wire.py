@@ -10,6 +10,7 @@ of the status is left out, one that is not known here is kept as it is (within b
 never stops readings.
 """
 
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, cast
@@ -112,11 +113,23 @@ def _version(v: int) -> int:
     return v
 
 
+def _events(text: str) -> str:
+    if len(b64decode(text, validate=True)) % 5:
+        raise ValueError("must be 5 bytes for each event")
+    return text
+
+
 Text = Annotated[str, StringConstraints(strict=True, max_length=500), AfterValidator(_printable)]
 Count = Annotated[int, _strict(ge=0, le=2**53)]
 Dbm = Annotated[int, _strict(ge=-200, le=50, description="dBm")]
 Counter = Annotated[int, _strict(ge=-(2**53), le=2**53)]
 Name = Annotated[str, StringConstraints(max_length=40), AfterValidator(_printable)]
+Percent = Annotated[int, _strict(ge=0, le=100, description="%")]
+Events = Annotated[
+    str,
+    StringConstraints(strict=True, max_length=336),
+    AfterValidator(_events),
+]
 
 
 class MeterIdentity(BaseModel):
@@ -146,6 +159,17 @@ class GatewayStatus(BaseModel):
     module: Text | None = None
     net_rssi: Dbm | None = None
     queue: Count | None = Field(None, description="readings that wait for upload")
+    quality: tuple[Percent, Percent] | None = Field(
+        None,
+        description="of the last 30 requests: not acknowledged by radio, acknowledged and not "
+        "answered",
+    )
+    events: Events | None = Field(
+        None,
+        description="the last 50 link events, the oldest first, in base64: seconds since the "
+        "board's start modulo 2^24 (3 bytes, big-endian), code (SKSTACK's EVENT numbers; 34 and "
+        "up as in firmware/lib/wisun, 38 and up the ladder's steps), value",
+    )
     counters: Annotated[dict[Name, Counter], Field(max_length=100)] | None = None
     meter: MeterIdentity | None = None
     reset: Text | None = None

@@ -1,0 +1,181 @@
+# What is done next about a meter that does not answer, and after which pause: the whole of it is
+# in the tables here, which docs/reconnect.md shows. No I/O, no clock. Loaded for one attempt to
+# join, and dropped; the numbers it goes by are a list that outlives it.
+from micropython import const
+
+# In order: "retry" asks the meter once more, within the session; "wait" only waits for the budget;
+# "setup" finds the module, and hands it the credentials; "join" the PAN at hand; "scan" all
+# channels; "reset" by command; "pin", "power" by these, where a board has them; "board" the board
+# itself. A step that needs it begins with a setup. "climb" is no step: see CLIMB.
+STEPS = ("setup", "join", "scan", "reset", "pin", "power", "board", "retry", "wait")
+
+# (state, cause, failures, step, next state): what is done when a cause has been met in a state
+# after that many failures in a row of whatever cause, or more. Of several the last one counts. 0:
+# that is no failure, and the pauses begin anew.
+TABLE = (
+    # In a session. The talking side does the retries, for this table is not loaded then.
+    ("talk", "start", 1, "join", "known"),
+    ("talk", "silent", 1, "retry", "talk"),  # acknowledged, but not answered
+    ("talk", "silent", 6, "join", "known"),
+    ("talk", "unsent", 1, "retry", "talk"),  # sent, but not acknowledged
+    ("talk", "unsent", 6, "join", "known"),
+    ("talk", "limited", 1, "wait", "talk"),  # the hourly transmit budget is used up
+    ("talk", "expired", 1, "join", "known"),  # and not renewed in time
+    ("talk", "closed", 1, "join", "known"),  # by the meter
+    ("talk", "reboot", 1, "setup", "dead"),  # of the module
+    ("talk", "torn", 1, "retry", "talk"),  # half a datagram lies in the module: is filled up
+    ("talk", "torn", 2, "setup", "dead"),
+    ("talk", "module", 1, "retry", "talk"),  # it left a command unanswered
+    ("talk", "module", 2, "setup", "dead"),
+    # Joining with the PAN that is remembered.
+    ("known", "no-pan", 0, "scan", "seek"),
+    ("known", "joined", 1, "retry", "talk"),
+    ("known", "refused", 1, "join", "known"),
+    ("known", "refused", 3, "scan", "seek"),
+    ("known", "no-join", 1, "join", "known"),  # it came to no end in 60 s
+    ("known", "no-join", 3, "scan", "seek"),
+    ("known", "limited", 1, "wait", "known"),
+    ("known", "limited", 90, "climb", "seek"),
+    ("known", "module", 1, "setup", "dead"),
+    # Looking for the meter on all channels.
+    ("seek", "heard", 0, "join", "fresh"),
+    ("seek", "no-beacon", 1, "scan", "seek"),
+    ("seek", "no-beacon", 4, "climb", "seek"),
+    ("seek", "limited", 1, "wait", "seek"),
+    ("seek", "limited", 90, "climb", "seek"),
+    ("seek", "module", 1, "setup", "dead"),
+    # Joining with a PAN that was just heard.
+    ("fresh", "joined", 1, "retry", "talk"),
+    ("fresh", "refused", 1, "join", "fresh"),
+    ("fresh", "refused", 5, "climb", "seek"),
+    ("fresh", "no-join", 1, "join", "fresh"),
+    ("fresh", "no-join", 3, "climb", "seek"),
+    ("fresh", "limited", 1, "wait", "fresh"),
+    ("fresh", "limited", 90, "climb", "seek"),
+    ("fresh", "module", 1, "setup", "dead"),
+    # The module does not answer.
+    ("dead", "found", 0, "join", "known"),
+    ("dead", "module", 1, "climb", "dead"),
+)
+
+# The rungs that a climb takes in turn, from the first again after the last; and every so many
+# climbs, the board's reset: about once in an hour of a dead module, or a day without a meter.
+CLIMB = {"seek": ("reset", "pin", "power"), "dead": ("pin", "power")}
+LAST = {"seek": 60, "dead": 60}
+
+# Seconds before a step, growing from attempt to attempt; the first comes at once. A fifth of it is
+# added by a die: a street's gateways must not rejoin in step. A dead module does not suffer from
+# haste.
+PAUSES = (0, 10, 20, 40, 80, 160, 200)
+PAUSES_DEAD = (0, 0, 10, 20, 40)
+WAIT = const(60)
+
+# Joins trouble the meter. These many may follow each other as the pauses have it, in the first
+# silent hour and within an hour later on; any more of them come so far apart that there are at
+# most 15 in the first hour and 12 in each after.
+QUICK = const(5)
+QUICK_LATER = const(2)
+APART = const(330)  # s
+HOUR = const(3600)
+
+_STATE = const(0)
+_FAILED = const(1)  # failures in a row in this state
+_PAUSE = const(2)  # index of the next pause
+_RUNG = const(3)  # climbs so far
+_SINCE = const(4)  # s: when the silence began
+_STEP = const(5)  # the step that is due
+_JOINS = const(6)  # s: the last five joins, the newest last
+_STATES = ("talk", "known", "seek", "fresh", "dead")
+
+
+def fresh(now):
+    """The numbers of a silence that begins: to be kept until the meter answers."""
+    return [0, 0, 0, 0, now, 0] + [-HOUR] * QUICK
+
+
+class Ladder:
+    """The way through one silence. `memory`: see fresh; times are whole seconds."""
+
+    def __init__(self, memory):
+        self._memory = memory
+
+    @property
+    def state(self):
+        return _STATES[self._memory[_STATE]]
+
+    @property
+    def step(self):
+        """The step that is due."""
+        return STEPS[self._memory[_STEP]]
+
+    def lost(self):
+        """The session has ended, or there was none."""
+        self._memory[_STATE] = 0
+
+    def joins(self, now):
+        """Remember that a join begins."""
+        joins = self._memory
+        for i in range(_JOINS, _JOINS + QUICK - 1):
+            joins[i] = joins[i + 1]
+        joins[_JOINS + QUICK - 1] = now
+
+    def next(self, cause, now, die):
+        """What to do about the cause that the last step met -> (step, ms to wait before it).
+
+        `die`: 0 to 255.
+        """
+        memory = self._memory
+        state = self.state
+        # Who talked has made the retries, or there was nothing to retry.
+        row = find(state, cause, 99 if state == "talk" else memory[_FAILED] + 1)
+        step, goal = row[3:]
+        good = row[2] == 0
+        if step == "climb":
+            step = self._climb(goal)
+            memory[_FAILED] = 0
+        elif good or goal != state:
+            memory[_FAILED] = 0
+        else:
+            memory[_FAILED] += 1
+        if good:
+            memory[_PAUSE] = 0
+        memory[_STATE] = _STATES.index(goal)
+        memory[_STEP] = STEPS.index(step)
+        if step == "wait":
+            ms = WAIT * 1000
+        else:
+            pauses = PAUSES_DEAD if goal == "dead" else PAUSES
+            ms = pauses[min(memory[_PAUSE], len(pauses) - 1)] * 1000
+            memory[_PAUSE] += 1
+            ms += ms * die // 1280
+        if goal == "known" or goal == "fresh":
+            ms = max(ms, self._apart(now) * 1000)
+        return step, ms
+
+    def _climb(self, goal):
+        memory = self._memory
+        rung = memory[_RUNG]
+        memory[_RUNG] += 1
+        if rung % LAST[goal] == LAST[goal] - 1:
+            return "board"
+        return CLIMB[goal][rung % len(CLIMB[goal])]
+
+    # Seconds until one more join may begin.
+    def _apart(self, now):
+        memory = self._memory
+        quick = QUICK if now - memory[_SINCE] < HOUR else QUICK_LATER
+        # The last of so many is an hour old: there is room for one.
+        if now - memory[_JOINS + QUICK - quick] >= HOUR:
+            return 0
+        return max(memory[_JOINS + QUICK - 1] + APART - now, 0)
+
+
+def find(state, cause, failures):
+    """The row of the TABLE. KeyError when it has none."""
+    found = None
+    for row in TABLE:
+        if row[0] == state and row[1] == cause and row[2] <= failures:
+            found = row
+    if found is None:
+        raise KeyError("%s in %s" % (cause, state))
+    return found
