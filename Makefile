@@ -16,7 +16,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup demo test lint build bench campaign fuzz clean lock
+.PHONY: all help setup demo test lint build flash bench campaign fuzz clean lock
 .DELETE_ON_ERROR:
 
 all: setup help
@@ -42,6 +42,9 @@ lint: setup ## Check style, types and the project's own rules
 
 build: setup ## Compile the board's files to build/board and compare their size with the budget
 	@PYTHONPATH=tools $(BIN)/python -m setup.build
+
+flash: build ## Bring a board up to date and restart it (PORT=/dev/ttyUSB0, when there are several)
+	@$(BIN)/kenshin board flash $(if $(PORT),--port $(PORT))
 
 bench: setup ## Measure speed and memory (what BENCHMARKS.md holds)
 	@PYTHONPATH=tools $(BIN)/python -m bench

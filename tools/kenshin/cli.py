@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from kenshin import __version__
+from kenshin.board.cli import app as board_app
 from kenshin.server.cli import app as server_app
 
 # Locals stay out of tracebacks: they may hold a token.
@@ -13,6 +14,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Kenshin: your electricity meter's readings on your own server.",
 )
+app.add_typer(board_app, name="board")
 app.add_typer(server_app, name="server")
 
 

@@ -1,0 +1,1 @@
+"""`kenshin board ...`: flash, configure, watch and back up a board at its serial line."""
