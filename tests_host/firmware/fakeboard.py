@@ -131,7 +131,7 @@ class FakeNet:
 class FakeBoard:
     """`uart`: any object with async readinto(mv) and write(buf). `clock`: for the net's script."""
 
-    root = "/"
+    root = None  # no file system
 
     def __init__(self, clock=None, uart=None, blobs=None, kind="wifi", name="fake"):
         self.name = name

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import tempfile
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -115,9 +118,10 @@ class Net:
 
 class Board:
     name = "house"
-    root = "/"
 
     def __init__(self) -> None:
+        self.root = tempfile.mkdtemp(prefix="kenshin-") + "/"  # the flash's file system
+        weakref.finalize(self, shutil.rmtree, self.root, True)
         self.nvs = Nvs()
         self.net = Net()
         self.uart: Any = None

@@ -69,6 +69,8 @@ class App:
     async def leave(self):
         """End every task and wait for it."""
         await self.supervisor.stop()
+        if self.outbox.root:
+            self.outbox.aside("spill", 2)
         self.status.set_phase("stopped")
 
     def run(self, check=None):

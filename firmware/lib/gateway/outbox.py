@@ -1,7 +1,10 @@
-# Readings on their way to the server. In RAM, in one buffer taken at the start; a flash outbox
-# will have the same face. A reading leaves only when the server acknowledged or rejected it, which
-# is the business of gateway.batch, or when room is short, which is that of gateway.thin.
+# Readings on their way to the server: first in RAM, in one buffer taken at the start, then on
+# flash when the server does not take them in time. A reading leaves only when the server
+# acknowledged or rejected it, which is the business of gateway.batch, or when room is short, which
+# is that of gateway.thin in RAM and gateway.shrink on flash. docs/durability.md tells the rules.
 import struct
+import sys
+from os import urandom
 
 import gateway
 from gateway.reading import KINDS, ORIGINS, QUALITIES
@@ -20,39 +23,64 @@ _ENERGY = const(20)
 # What stands for None in power, currents and energies: the least that fits, or less than nothing.
 NONE = (-0x8000_0000, -0x8000, -0x8000, -1, -1)
 _BITS = b"\x1f\x0f\x0f\x3f\x3f"  # and what they hold beside the sign
+HISTORY = const(2)  # origins from here on: the meter can still tell it
+TEND_MS = const(15_000)
 _RESERVE = const(1024)
 
 
 class Outbox:
-    """A queue of at most `capacity` (100 or more) readings, numbered within `stream`.
+    """A queue of readings, numbered within `stream`; `capacity` (48 or more) of them in RAM.
 
     `store` keeps the stream and how far its numbers are given away, so that none is used twice.
-    `rejects`: the last [(seq, why)] that the server rejected. `count(name, n)` hears of drops.
-    `on_delivered(t)`, when set, hears of each half-hour that the server acknowledged; which are
-    still to be sent, gateway.waiting tells.
+    `root` is the file system's, with a / at its end; None: RAM only. A reading is `window` seconds
+    in RAM at most, a half-hour that was just measured not at all. `rejects`: the last [(seq, why)]
+    that the server rejected. `count(name, n)` hears of drops. `on_delivered(t)`, when set, hears
+    of each half-hour that the server acknowledged; which are still to be sent, gateway.waiting
+    tells.
     """
 
     # `buf` is a ring: the oldest row has index `first`; from it to the newest there are `span`
-    # rows, and `live` of them are not gone.
-    def __init__(self, clock, store, capacity):
+    # rows, and `live` of them are not gone. On flash there are `stored` readings, those
+    # `undated` that wait for the time, those `lost` whose time will never be known, and `used`
+    # bytes. `ahead`: slots acknowledged, [(file, from, to)], that its index does not know of, all
+    # in all `unsaved`. `since`: ms since when there are readings in RAM. `sending`: a batch is
+    # under way. `job`: see gateway.shrink. `trouble`: what the flash said when it failed last.
+    def __init__(self, clock, store, capacity, root=None, window=60):
         self.clock = clock
         self.store = store
         self.capacity = capacity
+        self.root = root
+        self.window = window
         self.rejects = []
-        self.count = self.on_delivered = None
-        self.stream = store.get("stream")
-        # A damaged memory may have forgotten the last numbers given away: begin another stream.
-        if self.stream is None or store.damage:
-            from os import urandom
-
-            self.stream = struct.unpack("<I", urandom(4))[0]
-            store.set("stream", self.stream)
-        self._seq = self._reserved = store.get("seq", 0)
+        self.ahead = []
+        self.count = self.on_delivered = self.job = self.trouble = None
         self.buf = bytearray(capacity * SIZE)
-        self.first = self.span = self.live = 0
+        self.first = self.span = self.live = self.since = 0
+        self.stored = self.undated = self.lost = self.used = self.unsaved = 0
+        self.sending = False
+        self.aside("opening")
 
     def __len__(self):
-        return self.live
+        return self.live + self.stored + self.undated
+
+    # Runs gateway.<name>, loaded for that. What the flash or a lack of memory spoils is tried
+    # again later: nothing has left its place.
+    def aside(self, name, *args):
+        gateway.drop()
+        try:
+            __import__("gateway." + name)
+            sys.modules["gateway." + name].run(self, *args)
+        except (OSError, MemoryError) as e:
+            self.failed(e)
+        finally:
+            gateway.drop(name, "inscribe", "rebuild", "ledger", "segments", "record")
+
+    def failed(self, e):
+        """The flash, or the memory, did not allow what was to be done there."""
+        self.trouble = str(e)
+        self.since = self.clock.ms()
+        if self.count:
+            self.count("flash.failed", 1)
 
     def append(self, r):
         """Queue a Reading. -> its number, or that of the queued half-hour that it completes.
@@ -84,34 +112,51 @@ class Outbox:
                         struct.pack_into("<qq", self.buf, at + _ENERGY, max(a, c), max(b, d))
                         return have[0]
         if self.span == self.capacity:
-            gateway.drop()  # nothing: it is the collection that counts
-            from gateway import thin
-
-            thin.make_room(self)
-            del thin
-            gateway.drop("thin")
-        if self._seq == self._reserved:
-            self._reserved += _RESERVE
-            self.store.set("seq", self._reserved)
-        self._seq += 1
-        row[0] = self._seq
+            if self.root:
+                self.aside("spill")
+            if self.span == self.capacity:
+                self.aside("thin")
+        if self.seq >= self.reserved:
+            self.reserved = self.seq + _RESERVE
+            try:
+                self.store.set("seq", self.reserved)
+            except OSError as e:
+                # These numbers may be given away again: let it be in another stream.
+                self.failed(e)
+                self.stream = struct.unpack("<I", urandom(4))[0]
+        self.seq += 1
+        row[0] = self.seq
         struct.pack_into(ROW, self.buf, self.at(self.span), *row)
+        if not self.live:
+            self.since = self.clock.ms()
         self.span += 1
         self.live += 1
-        return self._seq
+        if self.root and row[1] == HALF_HOUR and row[4] < HISTORY:
+            self.aside("spill", 1)
+        return row[0]
+
+    def tend(self):
+        """To be called every 15 s: writes to flash what waited too long, a little at a time."""
+        if self.undated and self.clock.quality:
+            self.fix(self.clock.utc_at(0))
+        if self.root and self.live and self.clock.ms() - self.since > self.window * 1000 - TEND_MS:
+            self.aside("spill")
+        if self.job:
+            self.aside("shrink")
 
     def fix(self, boot_utc):
         """The boot was at UTC second boot_utc: readings that waited for it get their time."""
-        quality = QUALITIES.index(self.clock.quality)
-        for at in self.rows():
-            if self.buf[at + QUALITY] == NOTHING:
-                self.buf[at + QUALITY] = quality
-                t = struct.unpack_from("<I", self.buf, at + T)[0]
-                struct.pack_into("<I", self.buf, at + T, t + boot_utc)
+        self.aside("dating", boot_utc)
 
     def snapshot(self):
         """For the status."""
-        return {"queue": self.live}
+        return {"queue": len(self), "undated": self.lost, "flash": self.trouble}
+
+    # Forgets the rows at the front that are gone.
+    def trim(self):
+        while self.span and self.buf[self.at(0) + KIND] == NOTHING:
+            self.first = (self.first + 1) % self.capacity
+            self.span -= 1
 
     # Where row i lies, counted from the oldest.
     def at(self, i):

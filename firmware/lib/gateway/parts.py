@@ -14,7 +14,7 @@ from gateway.timekeeper import TimeKeeper
 from gateway.uplink import Uplink
 from micropython import const
 
-_CAPACITY = const(100)  # readings kept in RAM: most of an hour of polls at 30 s
+_CAPACITY = const(48)  # readings kept in RAM: 24 minutes of polls at 30 s, if the flash fails
 _LOG = const(1024)
 
 
@@ -31,7 +31,8 @@ def assemble(app, board, outbox, clock, post, reader, write):
     log.secrets = settings.secrets
     app.status = status = Status(board, clock, log)
     if outbox is None:  # an empty one is false, and kept all the same
-        outbox = Outbox(clock, store, _CAPACITY)
+        outbox = Outbox(clock, store, _CAPACITY, board.root)
+    outbox.window = settings["outbox.window"]
     app.outbox = outbox
     clock.on_set = [app.fix]
     app.air = air = asyncio.Lock()
@@ -39,6 +40,7 @@ def assemble(app, board, outbox, clock, post, reader, write):
     app.driver = None  # until it is known which module there is
     app.tuned = asyncio.Event()
     app.supervisor = sup = Supervisor(board, clock, log, status)
+    sup.tend = outbox.tend  # pyright: ignore[reportAttributeAccessIssue]
     app.session = Session(app)
     app.uplink = Uplink(settings, clock, outbox, status, network, air, log, board, post)
     status.attach("outbox", outbox.snapshot)

@@ -27,6 +27,7 @@ TABLE = (
     ("server.ca", None, "file", False),
     ("server.client", "auto", ("auto", "requests", "asyncio"), False),
     ("server.interval", 60, (10, 3600), False),
+    ("outbox.window", 60, (0, 3600), False),
     ("poll.interval", 30, (10, 3600), False),
     ("poll.energy", 300, (30, 86400), False),
     ("poll.timeout", 10, (8, 20), False),

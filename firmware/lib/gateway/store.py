@@ -22,7 +22,10 @@ class Store:
         return self._facts.get(name, default)
 
     def set(self, name, value):
-        """Keep a value that JSON can hold; None forgets it. Writes only when something changes."""
+        """Keep a value that JSON can hold; None forgets it. Writes only when something changes.
+
+        OSError from the flash: then the old value is still in force.
+        """
         if self._facts.get(name) != value:
             self._change(name, value)
 
@@ -40,9 +43,11 @@ class Store:
             facts.pop(name, None)
         else:
             facts[name] = value
-        self._facts = facts
-        twins.save(json.dumps(facts).encode())
-        gateway.drop("twins")
+        try:
+            twins.save(json.dumps(facts).encode())
+            self._facts = facts  # not before: what was not written is written the next time
+        finally:
+            gateway.drop("twins")
         return twins.damage
 
     def pan(self):

@@ -78,5 +78,7 @@ def line(status, full=False):
     s = status.sourced({})
     if "queue" in s:
         words.append("queue %d" % s["queue"])
+    if s.get("flash"):
+        words.append("flash: %s" % s["flash"])
     words.append("sent %d" % status.counters.get("uploaded", 0))
     return "  ".join(words)

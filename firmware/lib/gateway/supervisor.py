@@ -28,7 +28,8 @@ class Supervisor:
     """Runs `factory(beat)` coroutines for ever: restarts and counts what dies.
 
     `beat(ms)` is a task's promise to call again within ms milliseconds; `beat(None)` releases it.
-    The watchdog, once armed, is fed only while every promise is kept.
+    The watchdog, once armed, is fed only while every promise is kept. `tend()` is called every
+    15 s.
     """
 
     def __init__(self, board, clock, log, status):
@@ -38,6 +39,7 @@ class Supervisor:
         self.status = status
         self.armed = False
         self.tasks = []
+        self.tend = None
         self._wake = asyncio.Event()
 
     def add(self, name, factory):
@@ -122,6 +124,8 @@ class Supervisor:
                 elif t.deaths and now - t.started > _GOOD_MS:
                     t.deaths = 0
                     self.status.fault(t.name, 0)
+            if self.tend:
+                self.tend()
             if alive and self.armed:
                 self.board.feed()
             if alive and not deaths and good_ms is not None and now >= good_ms:

@@ -7,24 +7,25 @@ from gateway.outbox import FLAG, KIND, NOTHING, SIZE
 from gateway.reading import KINDS
 
 
-def make_room(box):
+def run(box):
     """Make at least one row free."""
-    # Perhaps it is enough to close the gaps. There is always something to thin otherwise, for a
-    # batch under way is smaller than what may be thinned.
-    for kind in (None, 0, 2, 1):
-        if _squeeze(box, kind):
-            break
+    # Perhaps it is enough to close the gaps. What is being sent is spared, unless that is all.
+    for spare in (True, False):
+        for kind in (None, 0, 2, 1):
+            if _squeeze(box, kind, spare):
+                return
 
 
-# Moves the rows together; thins those of one kind. -> how many places that made.
-def _squeeze(box, kind):
+# Moves the rows together; thins those of one kind, but for what is being sent if that is to be
+# spared. -> how many places that made.
+def _squeeze(box, kind, spare):
     view = memoryview(box.buf)
     old = box.span * 3 // 4
     to = dropped = seen = 0
     for i in range(box.span):
         at = box.at(i)
         is_kind = view[at + KIND]
-        if is_kind == kind and i < old and not view[at + FLAG]:
+        if is_kind == kind and i < old and not (spare and view[at + FLAG]):
             seen += 1
             if seen & 1:
                 dropped += 1

@@ -56,6 +56,10 @@ class Uplink:
             # Half full: it must not run over because the server is content with few uploads.
             if not self.pause_ms and len(self.outbox) * 2 > self.outbox.capacity:
                 self.due = min(self.due, clock.ms() + _HURRY_MS)
+            # What is taken in time need not go to flash: see Outbox.tend.
+            window = self.outbox.window * 1000
+            if self.outbox.live and not self.pause_ms and self.interval * 1000 <= window:
+                self.due = min(self.due, self.outbox.since + window * 5 // 8)
             left = self.due - clock.ms()
             if left > 0:
                 await clock.sleep_ms(min(left, _TURN_MS))

@@ -27,8 +27,21 @@ async def run(up):
         drop("names")  # before more is loaded
     from gateway.batch import Batch
 
-    batch = Batch(up.outbox, up.limit)
+    box = up.outbox
+    if up.pause_ms and box.root and box.live:
+        box.aside("spill", 2)  # not much hope that the server takes them
+    batch = Batch(box, up.limit)
     del Batch
+    try:
+        return await _exchange(up, batch, url, host, address, end)
+    finally:
+        batch.end()
+        box.tend()
+
+
+async def _exchange(up, batch, url, host, address, end):
+    settings = up.settings
+    clock = up.clock
     from gateway import summary
 
     status = summary.snapshot(up.status)

@@ -24,6 +24,10 @@ class Board:
             self.on_feed()
 
 
+class Outbox:
+    root = None
+
+
 class Console:
     closed = 0
 
@@ -42,6 +46,7 @@ class Small(App):
         self.status = Recorder()
         self.missing = self.wrong = ()
         self.console = Console()
+        self.outbox = Outbox()
         self.supervisor = Supervisor(self.board, self.clock, self.log, self.status)
         self.cleaned = []
         for i, task in enumerate(tasks):
