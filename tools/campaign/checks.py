@@ -7,9 +7,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from campaign.draw import Fault
 from campaign.house import START
 from campaign.watch import Ask, Happened, Record, Row, energy
+from meterlab.trouble import Fault
 
 if TYPE_CHECKING:
     from campaign.play import Trial
@@ -44,11 +44,11 @@ def polling_again(record: Record, house: Trial) -> Iterator[Happened]:
 def all_clear(faults: list[Fault], end: float) -> Iterator[tuple[float, Fault]]:
     """When all faults are over and none comes in the next 7 minutes, and which was the last."""
     over, last = 0.0, None
-    for fault in [*faults, Fault(end, 0, "", "", None, False)]:
-        if last is not None and fault.at > over + POLLING_S:
+    for fault in [*faults, Fault(end, 0, ())]:
+        if last is not None and fault.at_s > over + POLLING_S:
             yield over, last
-        if fault.until >= over:
-            over, last = fault.until, fault
+        if fault.end_s >= over:
+            over, last = fault.end_s, fault
 
 
 def half_hours(record: Record, house: Trial) -> Iterator[Happened]:
@@ -72,7 +72,7 @@ def slots(record: Record, house: Trial) -> tuple[list[int], list[int]]:
     made: list[int] = []
     slot = (record.start_utc + int(first)) // SLOT * SLOT + SLOT
     while (at := slot - offset - record.start_utc) < end:
-        if at > first and not any(fault.at <= at < fault.until for fault in faults):
+        if at > first and not any(fault.at_s <= at < fault.end_s for fault in faults):
             made.append(slot)
         slot += SLOT
     return made, [slot for slot in made if slot not in had]

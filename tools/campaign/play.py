@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from campaign import checks, firmware
-from campaign.draw import Fault, Scenario, draw
+from campaign.draw import HOUSE, Scenario, draw
 from campaign.house import START, House, Server
-from campaign.watch import Happened, Record, Row, Watch
+from campaign.watch import Happened, Row, Watch
 from meterlab import vtime
+from meterlab.trouble import Fault
 
 _AFTER_S = 3_600  # for the last uploads, when all is well again
 _LOOK_S = 20
@@ -117,10 +118,12 @@ class Trial(House):
         """The scenario, from the first start to the last upload."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._unhandled)
+        self.control.told = lambda text: self.tell("--- " + text)
         for fault in self.scenario.faults:
-            loop.call_at(self._began + fault.at, self._order, fault.begin)
-            if fault.end:
-                loop.call_at(self._began + fault.until, self._order, fault.end)
+            if fault.name.startswith(HOUSE):
+                loop.call_at(self._began + fault.at_s, self._begin, fault)
+            else:
+                loop.call_at(self._began + fault.at_s, self.control.apply, fault)
         await asyncio.sleep(self.scenario.days * 86_400)
         until = self.now() + _AFTER_S
         while self.app.outbox and self.now() < until:
@@ -135,19 +138,26 @@ class Trial(House):
         for name, n in self.count.items():
             self.totals[name] = self.totals.get(name, 0) + n
 
-    def _order(self, order: str) -> None:
-        self.tell("--- " + order)
+    # A fault of the house. There is only one at a time.
+    def _begin(self, fault: Fault) -> None:
+        self.tell(f"--- begins: {fault}")
+        (order,) = fault.orders
         part, _, word = order.partition(".")
         if part == "net":
-            self.board.net.alive = word == "on"
+            self.board.net.alive = False
         elif part == "time":
-            self.ntp_alive = word == "on"
+            self.ntp_alive = False
         elif part == "server":
             self._server(word)
-        elif order == "board.restart":
+        elif part == "board":
             self._restarting = asyncio.create_task(self.restart())
-        else:
-            self.do(order)
+        if fault.lasts_s:
+            asyncio.get_running_loop().call_later(fault.lasts_s, self._end, fault)
+
+    def _end(self, fault: Fault) -> None:
+        self.tell(f"--- ends: {fault}")
+        self.board.net.alive = self.ntp_alive = True
+        self.server.raises = self.server.reply = None
 
     async def restart(self) -> None:
         """The board loses its power and gets it back; what is in its flash stays."""
@@ -160,7 +170,6 @@ class Trial(House):
     def _server(self, word: str) -> None:
         server = self.server
         error = firmware.module("gateway.uplink").HttpError
-        server.raises = server.reply = None
         if word in ("refused", "timeout"):
             server.raises = error(word, "as the campaign wishes")
         elif word == "lost":
@@ -172,7 +181,7 @@ class Trial(House):
             server.reply = lose
         elif word == "html":
             server.reply = lambda _: (200, {"content-type": "text/html"}, b"<html>hello</html>")
-        elif word != "ok":
+        else:
             server.reply = lambda _: (int(word), {}, b"{}")
 
 
@@ -208,6 +217,3 @@ def play(
     figures = checks.figures(record, house)
     cpu_s = time.process_time() - began
     return Outcome(scenario, trouble, figures, record.digest, cpu_s, house.totals)
-
-
-__all__ = ["Fault", "Outcome", "Record", "Trial", "play", "stamp"]

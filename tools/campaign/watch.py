@@ -20,6 +20,7 @@ from meterlab.pac import What
 from meterlab.world import World
 
 GATE_MS = 60  # a datagram that was on the line when the gate closed could not be called back
+TRY_S = 55  # between two datagrams that are only to find out whether the gate is open
 
 _SPOILS = ("cut", "noise", "lost")
 _NOT_MEASURED = 0x7FFE
@@ -96,6 +97,7 @@ class Watch:
         self._hash = blake2b(digest_size=16)
         self._open: Ask | None = None
         self._closed_at = 0.0
+        self._tried_at = -TRY_S
         self._unheard = False  # the host was not told that the gate is closed
         self._needles = [form for secret in SECRETS for form in _forms(secret)]
         self._modem = modem = world.module.modem
@@ -136,13 +138,22 @@ class Watch:
         self._watch_joins()
         self._unheard = False
 
-    # The host hears of it by an event that the line may spoil: then it cannot know. Or delay.
+    # The host hears of it by an event, which a J11 module does not send and a line may spoil: then
+    # it cannot know.
     def _telling(self, tell: Callable[[], None]) -> bool:
-        counters = self._line.counters
-        deaf = self._world.module.deaf
+        module, counters = self._world.module, self._line.counters
         before = [counters[name] for name in _SPOILS]
+        said: list[bytes] = []
+        output = module.output
+
+        def overheard(data: bytes) -> None:
+            said.append(data)
+            output(data)
+
+        module.output = overheard
         tell()
-        return not deaf and before == [counters[name] for name in _SPOILS]
+        module.output = output
+        return bool(said) and before == [counters[name] for name in _SPOILS]
 
     def _close_gate(self, *, told: bool) -> None:
         faults = self._line.faults
@@ -173,13 +184,8 @@ class Watch:
         record = self.record
         record.sent += 1
         modem = self._modem
-        if (modem.pac.closed or modem.limited) and not self._unheard:
-            since = now - self._closed_at
-            if since * 1000 > GATE_MS:
-                why = "limited" if modem.limited else "authenticating"
-                record.gate.append(
-                    Happened(now, "module", f"sent while {why}, {since:.1f} s after it began")
-                )
+        if modem.pac.closed or modem.limited:
+            self._not_now("limited" if modem.limited else "authenticating")
         # What the line has torn is no request, and the meter does not take it for one.
         message = frames.parse(payload)
         if message is None or message.service != frames.GET:
@@ -204,6 +210,19 @@ class Watch:
             done(result)
 
         self._send(peer, port, secure, payload, reported)
+
+    def _not_now(self, why: str) -> None:
+        now = self.now()
+        since = now - self._closed_at
+        if not self._unheard and since * 1000 > GATE_MS:
+            text = f"sent while {why}, {since:.1f} s after it began"
+            self.record.gate.append(Happened(now, "module", text))
+        elif self._unheard and why == "limited":
+            # Where nobody is told, trying is the way to find out that the budget is free again.
+            if now - self._tried_at < TRY_S:
+                text = f"tried while {why}, {now - self._tried_at:.1f} s after the last time"
+                self.record.gate.append(Happened(now, "module", text))
+            self._tried_at = now
 
     def _receiving(self, node: Node, datagram: Datagram) -> None:
         payload, ask = datagram.payload, self._open

@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 
 from campaign import checks, firmware
-from campaign.draw import Fault, Scenario, draw
+from campaign.draw import Scenario, draw
 from campaign.house import PASSWORD, RBID, TOKEN, WIFI_KEY
 from campaign.play import Outcome, Trial, play
 from meterlab.air import Link
 from meterlab.meter import Manners
 from meterlab.metering import Equipment
 from meterlab.pana import Conduct
+from meterlab.trouble import Fault
 
 HOUR = 3_600
-OUTAGE = Fault(2 * HOUR, 2_700, "meter.dead", "meter.dead on", "meter.dead off", True)
+OUTAGE = Fault(2 * HOUR, 2_700, ("meter.dead on",), "meter.dark", True)
 
 
 def scenario(*faults: Fault, hours: float = 6, **choices: Any) -> Scenario:
@@ -65,6 +66,11 @@ def broken(harm: Callable[[Any], None]) -> type[Trial]:
 
 def at(t: Trial, seconds: float, deed: Callable[[], Any]) -> None:
     t.scheduler.loop.call_later(seconds, deed)
+
+
+def soon(harm: Callable[[Any], None]) -> Callable[[Any], None]:
+    """When the module has been found and there is a driver for it."""
+    return lambda t: at(t, 60, lambda: harm(t))
 
 
 @pytest.mark.parametrize("faults", [(), (OUTAGE,)])
@@ -120,20 +126,20 @@ def test_a_program_that_hangs_is_found() -> None:
 
 
 def test_a_gateway_that_stays_away_is_found() -> None:
-    def harm(t: Trial) -> None:
+    def spoil(t: Trial) -> None:
         join = t.app.driver.join
 
         async def sluggish(pan: Any, ms: int) -> None:
-            if OUTAGE.until < t.now() < OUTAGE.until + 500:
+            if OUTAGE.end_s < t.now() < OUTAGE.end_s + 500:
                 raise firmware.module("wisun").JoinTimeout("as the test wishes")
             await join(pan, ms)
 
         t.app.driver.join = sluggish
 
-    outcome = run(broken(harm), scenario(OUTAGE))
+    outcome = run(broken(soon(spoil)), scenario(OUTAGE))
     (item,) = [item for name, item in outcome.trouble if name == "polling-again"]
     assert "no-exception" not in names(outcome)
-    assert item.at == OUTAGE.until
+    assert item.at == OUTAGE.end_s
     assert "meter.dead" in item.what
 
 
@@ -141,7 +147,7 @@ def test_every_spell_that_ends_is_looked_at() -> None:
     """Not the last one only, and not before what overlaps it is over too."""
 
     def fault(at: float, seconds: float) -> Fault:
-        return Fault(at, seconds, "x", f"x at {at:.0f}", None, False)
+        return Fault(at, seconds, (f"x at {at:.0f}",))
 
     faults = [fault(100, 50), fault(120, 500), fault(200, 10), fault(3_000, 0), fault(3_100, 60)]
     assert list(checks.all_clear(faults, 90_000)) == [(620, faults[1]), (3_160, faults[4])]
@@ -208,7 +214,7 @@ def test_a_wrong_value_is_found(field: str, change: Callable[[Any], Any]) -> Non
 
 
 def test_a_late_answer_taken_for_a_fresh_one_is_found() -> None:
-    late = Fault(HOUR, 4 * HOUR, "link.late", "link.late 0.5", "link.late none", False)
+    late = Fault(HOUR, 4 * HOUR, ("link.late 0.5",))
 
     def harm(t: Trial) -> None:
         utc_at = t.app.clock.utc_at
@@ -241,7 +247,7 @@ def test_a_number_given_twice_is_found() -> None:
         if t.now() > HOUR:
             t.app.outbox._seq = 5
 
-    restart = Fault(2 * HOUR, 0, "board", "board.restart", None, False)
+    restart = Fault(2 * HOUR, 0, ("board.restart",), "house.board")
     assert names(run(Trial, scenario(restart))) == set()
     assert "not-doubled" in names(run(broken(harm), scenario(restart)))
 
@@ -257,37 +263,48 @@ def test_too_many_joins_are_found() -> None:
 
             return {**super().overlays(), "gateway.session": hurry}
 
-    outcome = run(Eager, scenario(replace(OUTAGE, begin="link.loss 1", end="link.loss none")))
+    outcome = run(Eager, scenario(replace(OUTAGE, orders=("link.loss 1",))))
     assert names(outcome) == {"joins-bounded"}
     item = outcome.trouble[0][1]
     assert item.where == "module"
-    assert OUTAGE.at < item.at < OUTAGE.until
+    assert OUTAGE.at_s < item.at < OUTAGE.end_s
 
 
 # -- gate-respected
 
 
 def test_a_transmission_while_the_module_renews_is_found() -> None:
-    def harm(t: Trial) -> None:
+    def deafen(t: Trial) -> None:
         on_event = t.app.driver.on_event
         t.app.driver.on_event = lambda code, param: code == 0x29 or on_event(code, param)
 
     days = scenario(conduct=Conduct(lifetime_s=900), link=Link(rssi=-60, tail=1.0))
     assert names(run(Trial, days)) == set()
-    outcome = run(broken(harm), days)
+    outcome = run(broken(soon(deafen)), days)
     assert "gate-respected" in names(outcome)
     assert any("authenticating" in item.what for _, item in outcome.trouble)
 
 
 def test_a_transmission_over_the_budget_is_found() -> None:
-    def harm(t: Trial) -> None:
+    def deafen(t: Trial) -> None:
         on_event = t.app.driver.on_event
         t.app.driver.on_event = lambda code, param: code == 0x32 or on_event(code, param)
 
-    limit = Fault(HOUR, HOUR, "traits", "traits.limit_ms 300", "traits.limit_ms 360000", True)
+    limit = Fault(HOUR, HOUR, ("traits.limit_ms 300",), "module.limit", True)
     assert "gate-respected" not in names(run(Trial, scenario(limit)))
-    outcome = run(broken(harm), scenario(limit))
+    outcome = run(broken(soon(deafen)), scenario(limit))
     assert any(n == "gate-respected" and "limited" in i.what for n, i in outcome.trouble)
+
+
+def test_a_budget_that_nobody_tells_of_is_tried_now_and_then_only() -> None:
+    def spoil(t: Trial) -> None:
+        t.app.driver._limit = lambda: None
+
+    limit = Fault(HOUR, HOUR, ("traits.limit_ms 300",), "module.limit", True)
+    days = scenario(limit, kind="bp35c0-j11")
+    assert "gate-respected" not in names(run(Trial, days))
+    outcome = run(broken(soon(spoil)), days)
+    assert any(n == "gate-respected" and "tried" in i.what for n, i in outcome.trouble)
 
 
 # -- one-request
