@@ -31,6 +31,13 @@ demo_cli.register(app)
 
 
 @app.command()
+def scenarios() -> None:
+    """The scenarios that --scenario takes by name."""
+    for name in shipped():
+        typer.echo(f"{name:16} {load(name).title}")
+
+
+@app.command()
 def module(
     link: Annotated[Path, typer.Option(help="Where to put the link to the terminal.")],
     rbid: Annotated[

@@ -17,6 +17,7 @@ import pytest
 import serial
 
 from meterlab.modules.sk_text import address
+from meterlab.scenario import load, shipped
 
 RBID = "00112233445566778899AABBCCDDEEFF"
 PASSWORD = "0123456789AB"
@@ -173,6 +174,14 @@ def test_a_scenario_and_what_is_given_beside_it(tmp_path):
     assert begins.startswith("begins: 0d 00:00:05 for 10 s: told (manners.silent on)")
     assert ends == begins.replace("begins", "ends")
     assert said.hex().upper().endswith("D0F9EE5D206B000D03AC00A801040001030000158A")
+
+
+def test_the_scenarios_are_listed_with_what_they_are_about():
+    command = [sys.executable, "-m", "meterlab", "scenarios"]
+    text = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=True)
+    lines = text.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == shipped()
+    assert lines[0] == "airtime          " + load("airtime").title
 
 
 def test_an_older_link_is_replaced_and_a_file_is_not(tmp_path):
