@@ -23,6 +23,7 @@ from meterlab.demo.owner import configure
 from meterlab.demo.parts import Part, Server
 from meterlab.runtimes import Runtime
 from setup import build
+from setup.names import used
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -201,7 +202,8 @@ class House:
     @staticmethod
     def _files(target: Path) -> None:
         """What lies on the board: the firmware as it is now, and the probe instead of main.py."""
-        build.build(ROOT / "firmware", target)
+        probe = (HERE / "probe.py").read_text("utf-8")
+        build.build(ROOT / "firmware", target, frozenset(used(probe)))
         (target / "main.py").unlink()
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "probe.py").write_bytes((HERE / "probe.py").read_bytes())

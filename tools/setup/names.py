@@ -318,8 +318,8 @@ def used(text: str) -> set[str]:
 
 def shorten(
     modules: Mapping[str, str], keep: frozenset[str] = frozenset()
-) -> tuple[dict[str, str], dict[str, str]]:
-    """{dotted module name: source} -> (the same with short names, {old private name: short}).
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """{dotted module name: source} -> (the same with short names, {module: {short: old name}}).
 
     The modules are all that the program consists of; a package is named without `__init__`.
     Names in `keep` stay, as a private name and as an argument that is named in calls.
@@ -328,4 +328,9 @@ def shorten(
     files = {module: _scan(module, text) for module, text in modules.items()}
     private = _private(files, keep)
     arguments = _Arguments(_keywords(files) | keep, _letters(files))
-    return {module: _rewrite(file, private, arguments) for module, file in files.items()}, private
+    tables = {
+        module: {private[old]: old for old in sorted(file.defines) if old in private}
+        for module, file in files.items()
+    }
+    texts = {module: _rewrite(file, private, arguments) for module, file in files.items()}
+    return texts, tables

@@ -1,0 +1,307 @@
+"""Gives attributes and globals short names, the same few again and again.
+
+What is true of private names (names.py) is true of the others, if one looks closer: `x.limit` is
+only ever read of an object that has a `limit`. So two names that no module defines both of can be
+one; and what neither MicroPython, nor a string, nor a program outside knows can have any name. It
+halves the table of names, which on a board doubles its size when it is full: at 620 names.
+
+Names of local variables, of modules and of arguments that calls name stay. So do those of which a
+source outside the program says that it uses them.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import count
+from pathlib import Path
+from string import ascii_lowercase
+
+from setup.constants import Edit, apply, origin
+
+_PUBLIC = re.compile(r"[A-Za-z]\w*")
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_SCOPES = (*_FUNCTIONS, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@cache
+def known_to(stubs: Path) -> frozenset[str]:
+    """Every name that the stubs in a folder define: MicroPython has it, or may have."""
+    names: set[str] = set()
+    for path in stubs.rglob("*.pyi"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                names.add(node.name)
+            elif isinstance(node, ast.arg):
+                names.add(node.arg)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+            elif isinstance(node, ast.alias):
+                names.add(node.asname or node.name)
+    return frozenset(names)
+
+
+@dataclass
+class _Module:
+    name: str
+    text: str
+    tree: ast.Module
+    package: bool
+    defines: set[str] = field(default_factory=set[str])
+    everywhere: set[str] = field(default_factory=set[str])  # set on objects of whatever kind
+    parents: set[str] = field(default_factory=set[str])
+    places: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
+
+
+def _locals(scope: ast.AST) -> set[str]:
+    """Names bound in this function or comprehension by anything but an import."""
+    names: set[str] = set()
+    outer: set[str] = set()
+    todo: list[ast.AST] = list(ast.iter_child_nodes(scope))
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            names.add(node.name)
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            outer.update(node.names)
+        if not isinstance(node, _SCOPES):
+            todo.extend(ast.iter_child_nodes(node))
+    return names - outer
+
+
+class _Places(ast.NodeVisitor):
+    """Where a module's attributes and globals stand, and which of them it defines."""
+
+    def __init__(self, module: _Module, modules: Mapping[str, _Module]) -> None:
+        self.module = module
+        self.modules = modules
+        self.lines = module.text.splitlines()
+        self.scopes: list[set[str]] = []  # of functions; a class is none
+        self.imported: dict[str, str] = {}
+
+    def _place(self, line: int, column: int, name: str, defined: bool = False) -> None:
+        self.module.places.append((line, column, name))
+        if defined:
+            self.module.defines.add(name)
+
+    def _hidden(self, name: str) -> bool:
+        return any(name in scope for scope in self.scopes)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        base = origin(self.module.name, self.module.package, node)
+        for alias in node.names:
+            if base in self.modules and f"{base}.{alias.name}" not in self.modules:
+                self._place(alias.lineno, alias.col_offset, alias.name, defined=True)
+                self.imported[alias.asname or alias.name] = base
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if not self._hidden(node.id):
+            stored = isinstance(node.ctx, ast.Store)
+            self._place(node.lineno, node.col_offset, node.id, defined=stored)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        self.visit(node.value)
+        line, end = node.end_lineno or node.lineno, node.end_col_offset or 0
+        stored = isinstance(node.ctx, ast.Store)
+        own = isinstance(node.value, ast.Name) and node.value.id == "self"
+        self._place(line, end - len(node.attr), node.attr, defined=stored and own)
+        if stored and not own:
+            self.module.everywhere.add(node.attr)
+
+    def _named(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        if not self._hidden(node.name):
+            text = self.lines[node.lineno - 1]
+            column = re.compile(r"(async\s+)?(def|class)\s+").match(text, node.col_offset)
+            assert column is not None
+            self._place(node.lineno, column.end(), node.name, defined=True)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        self._named(node)
+        for base in node.bases:
+            if isinstance(base, ast.Name) and base.id in self.imported:
+                self.module.parents.add(self.imported[base.id])
+        self.generic_visit(node)
+
+    def _function(self, node: ast.AST) -> None:
+        outside: list[ast.AST] = []  # what a def reads before it is one
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            outside += [*node.args.defaults, *filter(None, node.args.kw_defaults)]
+            outside += getattr(node, "decorator_list", [])
+        for part in outside:
+            self.visit(part)
+        self.scopes.append(_locals(node))
+        todo: list[ast.AST] = list(ast.iter_child_nodes(node))
+        while todo:
+            part = todo.pop(0)
+            if isinstance(part, ast.arguments):
+                todo += ast.iter_child_nodes(part)
+            elif part not in outside:
+                self.visit(part)
+        self.scopes.pop()
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self._named(node)
+        self._function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self._named(node)
+        self._function(node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        self._function(node)
+
+    def visit_ListComp(self, node: ast.ListComp) -> None:
+        self._function(node)
+
+    def visit_SetComp(self, node: ast.SetComp) -> None:
+        self._function(node)
+
+    def visit_DictComp(self, node: ast.DictComp) -> None:
+        self._function(node)
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
+        self._function(node)
+
+
+def _spoken(module: _Module) -> Iterator[str]:
+    """Names that a string may stand for, and those of arguments and global statements."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.keyword) and node.arg:
+            yield node.arg
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            yield from node.names
+        elif isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name) and node.func.id == "namedtuple":
+                for part in node.args:
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                        yield from part.value.replace(",", " ").split()
+
+
+def _exceptions(modules: Mapping[str, _Module]) -> set[str]:
+    """Classes whose names people read, in the log say."""
+    bases = {
+        node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
+        for module in modules.values()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    found = {name for name in dir(builtins) if name.endswith(("Error", "Exception"))}
+    while more := {name for name, over in bases.items() if over & found} - found:
+        found |= more
+    return found
+
+
+def _used(modules: Mapping[str, _Module]) -> set[str]:
+    """Every identifier of the program: a new one must be none of them."""
+    names: set[str] = set()
+    for module in modules.values():
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Name):
+                names.add(node.id)
+            elif isinstance(node, ast.Attribute):
+                names.add(node.attr)
+            elif isinstance(node, ast.arg | ast.keyword) and node.arg:
+                names.add(node.arg)
+            elif isinstance(node, ast.alias):
+                names.update((node.asname or node.name).split("."))
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                names.add(node.name)
+            elif isinstance(node, ast.ExceptHandler) and node.name:
+                names.add(node.name)
+    return names
+
+
+def _shorts(taken: set[str]) -> Iterator[str]:
+    for number in count():
+        letters = ""
+        number += len(ascii_lowercase)  # two letters at least
+        while number:
+            number, letter = divmod(number, len(ascii_lowercase))
+            letters = ascii_lowercase[letter] + letters
+        if letters not in taken:
+            yield letters
+
+
+def _choose(modules: Mapping[str, _Module], fixed: frozenset[str]) -> dict[str, str]:
+    """Name -> short one. Names of one module, or of classes that inherit, differ."""
+    families: list[set[str]] = []
+    everywhere: set[str] = set()
+    for module in modules.values():
+        everywhere |= module.everywhere
+        members, todo = {module.name}, [module.name]
+        while todo:
+            more = modules[todo.pop()].parents & modules.keys() - members
+            members |= more
+            todo += more
+        families.append(set[str]().union(*(modules[one].defines for one in members)))
+    stay = set(fixed) | set(dir(builtins)) | _exceptions(modules)
+    for module in modules.values():
+        stay.update(module.name.split("."))
+        stay.update(_spoken(module))
+    defined = set[str]().union(*families)
+    mine = {name for name in defined - stay if _PUBLIC.fullmatch(name)}
+    taken = _used(modules) | stay
+    pool = _shorts(taken)
+    shorts: list[str] = []
+    chosen: dict[str, str] = {}
+    uses = {name: sum(name in family for family in families) for name in mine}
+    for name in sorted(mine, key=lambda name: (name not in everywhere, -uses[name], name)):
+        near = set[str]().union(*(family for family in families if name in family)) | everywhere
+        if name in everywhere:
+            near = mine
+        blocked = {chosen[other] for other in near if other in chosen}
+        free = [short for short in shorts if short not in blocked]
+        if not free:
+            shorts.append(next(pool))
+            free = shorts[-1:]
+        chosen[name] = free[0]
+    return chosen
+
+
+def share(
+    sources: Mapping[str, str], fixed: frozenset[str]
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """{dotted module name: source} -> (the same with short names, {module: {short: old name}}).
+
+    The modules are all that the program consists of. Names in `fixed` stay.
+    """
+    names = sources.keys()
+    modules = {
+        name: _Module(
+            name, text, ast.parse(text), any(other.startswith(name + ".") for other in names)
+        )
+        for name, text in sources.items()
+    }
+    for module in modules.values():
+        _Places(module, modules).visit(module.tree)
+    chosen = _choose(modules, fixed)
+    texts: dict[str, str] = {}
+    tables: dict[str, dict[str, str]] = {}
+    for name, module in modules.items():
+        edits = {
+            Edit(line, column, old, chosen[old])
+            for line, column, old in module.places
+            if old in chosen
+        }
+        texts[name] = apply(module.text, list(edits))
+        tables[name] = {chosen[old]: old for old in sorted(module.defines) if old in chosen}
+    return texts, tables
+
+
+def defined(text: str) -> frozenset[str]:
+    """The names that a module gives to others: its globals, its classes' methods, attributes."""
+    module = _Module("", text, ast.parse(text), False)
+    _Places(module, {}).visit(module.tree)
+    return frozenset(module.defines)
