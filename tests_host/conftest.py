@@ -19,8 +19,8 @@ from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from meterlab.runtimes import Runtime, RuntimeUnfit, find_runtimes
+from setup.arguments import used
 from setup.build import BuildError, compile_tree, shorten_tree
-from setup.names import used
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT / "tests_host" / "firmware"

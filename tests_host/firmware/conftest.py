@@ -22,7 +22,7 @@ Make = Callable[..., Line]
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What lies on a board."""
     folder = tmp_path_factory.mktemp("board")
-    build(ROOT / "firmware", folder)
+    build(ROOT / "firmware", folder, frozenset({"App", "console", "serve"}))
     return folder
 
 

