@@ -126,7 +126,7 @@ def test_a_name_imported_inside_a_function_goes_with_it() -> None:
 def test_what_is_set_on_any_object_is_shared_with_nothing() -> None:
     sources = {
         "one": "class One:\n    def go(self):\n        self.left = 1\n",
-        "two": "def put(x):\n    x.mark = 1\nclass B:\n    def go(self):\n        self.right = 2\n",
+        "two": "def put(x):\n    x.mark = 1\nclass B:\n    def g(self):\n        self.right = 2\n",
     }
     sources["one"] += "def read(x):\n    x.mark = 2\n    return x.mark\n"
     sources["three"] = "class Three:\n    def __init__(self):\n        self.mark = 0\n"
