@@ -148,7 +148,8 @@ class Module(Wire):
             else:
                 paired = words[1] == b"2"
                 found = [self.beacon(pan, paired) for pan in self.pans]
-                self.say(reply, 8000, *found, 1000, self.event(b"22", address=OWN))
+                ms = 8000 if words[2] == b"FFFFFFFF" else 400  # one channel
+                self.say(reply, ms, *found, ms // 8, self.event(b"22", address=OWN))
                 return
         elif words[0] == b"SKLL64":
             reply = METER + b"\r\n"

@@ -93,6 +93,7 @@ LAZY: dict[str, str] = {
     "gateway/upload": "loaded for one upload, then dropped",
     "gateway/view": "loaded for one word at the console or the prompt",
     "gateway/waiting": "loaded to find the holes in the half-hours, then dropped",
+    "gateway/walker": "loaded for one call at the Python prompt",
     "gateway/words": "loaded for one word at the console",
     "wisun/j11": "instead of the SKSTACK driver; a board loads one",
     "wisun/j11_frame": "see wisun/j11",

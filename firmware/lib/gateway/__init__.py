@@ -75,10 +75,11 @@ def start(check=None):
         raise
     finally:
         app = None
-        _tidy()
+        tidy()
 
 
-def _tidy():
+def tidy():
+    """Leave loaded only what the prompt needs."""
     for name in list(sys.modules):
         package, _, module = name.partition(".")
         if module and name not in _KEPT:
@@ -150,6 +151,7 @@ show = _Word("show")
 set = _Word("set")
 check = _Word("check")
 reboot = _Word("reboot")
+walk = _Word("walk")
 
 
 # Loading the modules gateway.log and gateway.status, once each, puts them where these two were.

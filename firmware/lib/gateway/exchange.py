@@ -20,6 +20,7 @@ from wisun import GateClosed
 
 _RING_MS = const(300_000)  # answers were seen 60 to 300 s late
 _RING_MAX = const(40)
+_SEND_MS = const(1000)  # at most, until the radio has acknowledged
 _GATE_MS = const(75_000)  # a refresh holds the gate for at most 60 s
 
 
@@ -84,6 +85,8 @@ class Exchange:
             sent = -1
             try:
                 sent = await driver.send(memoryview(self._tx)[:n])
+                # A module that had to be brought round first has kept it for some seconds.
+                self.asked_ms = asked = max(asked, self.clock.ms() - _SEND_MS)
                 if not self._answered.is_set():
                     if sent == 1:
                         raise NoAnswer("unsent")

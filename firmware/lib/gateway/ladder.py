@@ -70,12 +70,15 @@ PAUSES = (0, 10, 20, 40, 80, 160, 200)
 PAUSES_DEAD = (0, 0, 10, 20, 40)
 WAIT = const(60)
 
-# Joins trouble the meter. These many may follow each other as the pauses have it, in the first
-# silent hour and within an hour later on; any more of them come so far apart that there are at
-# most 15 in the first hour and 12 in each after.
-QUICK = const(5)
+# Joins trouble the meter: there are at most so many in the first silent hour, and within an hour
+# later on. Some may follow each other as the pauses have it; any more of them keep apart. But a
+# meter that refuses where none answered before is back, and may only be clearing away the old
+# session: then the next comes after the first pause, whatever was before.
+MOST = const(15)
+MOST_LATER = const(12)
+QUICK = const(4)
 QUICK_LATER = const(2)
-APART = const(330)  # s
+APART = const(350)  # s
 HOUR = const(3600)
 
 _STATE = const(0)
@@ -84,13 +87,14 @@ _PAUSE = const(2)  # index of the next pause
 _RUNG = const(3)  # climbs so far
 _SINCE = const(4)  # s: when the silence began
 _STEP = const(5)  # the step that is due
-_JOINS = const(6)  # s: the last five joins, the newest last
+_REFUSED = const(6)  # whether the last join was
+_JOINS = const(7)  # s: the last joins, the newest last
 _STATES = ("talk", "known", "seek", "fresh", "dead")
 
 
 def fresh(now):
     """The numbers of a silence that begins: to be kept until the meter answers."""
-    return [0, 0, 0, 0, now, 0] + [-HOUR] * QUICK
+    return [0, 0, 0, 0, now, 0, 0] + [now - HOUR] * MOST
 
 
 class Ladder:
@@ -115,9 +119,9 @@ class Ladder:
     def joins(self, now):
         """Remember that a join begins."""
         joins = self._memory
-        for i in range(_JOINS, _JOINS + QUICK - 1):
+        for i in range(_JOINS, _JOINS + MOST - 1):
             joins[i] = joins[i + 1]
-        joins[_JOINS + QUICK - 1] = now
+        joins[_JOINS + MOST - 1] = now
 
     def next(self, cause, now, die):
         """What to do about the cause that the last step met -> (step, ms to wait before it).
@@ -139,6 +143,11 @@ class Ladder:
             memory[_FAILED] += 1
         if good:
             memory[_PAUSE] = 0
+        back = cause == "refused" and not memory[_REFUSED]
+        if back:
+            memory[_PAUSE] = 1
+        if cause == "refused" or cause == "no-join":
+            memory[_REFUSED] = cause == "refused"
         memory[_STATE] = _STATES.index(goal)
         memory[_STEP] = STEPS.index(step)
         if step == "wait":
@@ -149,7 +158,7 @@ class Ladder:
             memory[_PAUSE] += 1
             ms += ms * die // 1280
         if goal == "known" or goal == "fresh":
-            ms = max(ms, self._apart(now) * 1000)
+            ms = max(ms, self._apart(now, back) * 1000)
         return step, ms
 
     def _climb(self, goal):
@@ -161,13 +170,17 @@ class Ladder:
         return CLIMB[goal][rung % len(CLIMB[goal])]
 
     # Seconds until one more join may begin.
-    def _apart(self, now):
+    def _apart(self, now, back):
         memory = self._memory
-        quick = QUICK if now - memory[_SINCE] < HOUR else QUICK_LATER
-        # The last of so many is an hour old: there is room for one.
-        if now - memory[_JOINS + QUICK - quick] >= HOUR:
-            return 0
-        return max(memory[_JOINS + QUICK - 1] + APART - now, 0)
+        first = now - memory[_SINCE] < HOUR
+        joins = [t for t in memory[_JOINS:] if now - t < HOUR]
+        wait = 0
+        if not back and len(joins) >= (QUICK if first else QUICK_LATER):
+            wait = joins[-1] + APART - now
+        most = MOST if first else MOST_LATER
+        if len(joins) >= most:
+            wait = max(wait, joins[-most] + HOUR - now)
+        return max(wait, 0)
 
 
 def find(state, cause, failures):

@@ -138,7 +138,7 @@ class Link:
     # Not when it cannot help, and not when it would cost readings.
     def _board(self):
         if self.driver and not len(self.app.outbox):
-            self.log.error("radio: nothing else has helped: the board restarts")
+            self.log.warn("radio: nothing else has helped: the board restarts")
             self.app.board.restart("radio: nothing else has helped")
 
     def _limited(self):

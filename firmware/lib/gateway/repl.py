@@ -163,6 +163,15 @@ def _check(what):
     print(json.dumps(result) if result else "Stopped before there was a result.")
 
 
+def _walk():
+    from gateway.walker import walk
+
+    try:
+        walk(gateway.board())
+    finally:
+        gateway.tidy()
+
+
 def _reboot():
     print("The board restarts.")
     gateway.board().reset()
@@ -177,5 +186,6 @@ _WORDS = {
     "log": (_log, 0, 0),
     "check": (_check, 1, 1),
     "run": (None, 0, 0),  # without arguments it does not come here
+    "walk": (_walk, 0, 0),
     "reboot": (_reboot, 0, 0),
 }

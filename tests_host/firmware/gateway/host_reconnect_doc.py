@@ -54,7 +54,16 @@ def test_the_pauses_and_the_bound() -> None:
     assert f"{dead} s while the module is dead" in text
     assert f"{ladder.WAIT} s for the budget" in text
     match = re.search(
-        r"trouble the meter\. (\d+) of them .* (\d+) within an hour .* (\d+) s", text
+        r"at most (\d+) in the first hour of a silence, and (\d+) within .* (\d+) of them may "
+        r".* later on (\d+); any more begin (\d+) s apart\. .* follows after (\d+) s",
+        text,
     )
     assert match
-    assert tuple(map(int, match.groups())) == (ladder.QUICK, ladder.QUICK_LATER, ladder.APART)
+    assert tuple(map(int, match.groups())) == (
+        ladder.MOST,
+        ladder.MOST_LATER,
+        ladder.QUICK,
+        ladder.QUICK_LATER,
+        ladder.APART,
+        ladder.PAUSES[1],
+    )

@@ -225,3 +225,19 @@ def test_long_answer_is_kept_whole():
     rig.driver.on_send = lambda d: rig.answer("72", "02E2C2" + day + "E4C2" + day)
     frame = run(rig.x.get(b"\xe2\xe4", 60_000))
     assert bytes(frame.get(0xE4)) == hex_(day)
+
+
+# The reading's time is that of the asking, not of the wish to ask.
+def test_a_module_that_keeps_a_request_does_not_shift_its_time():
+    rig = Rig()
+    begun = rig.clock.ms()
+
+    async def send(data):
+        rig.clock.t += 7_000  # it is brought round first
+        rig.driver.sent.append(bytes(data))
+        rig.answer("72", "01E70400000263")
+        return 0
+
+    rig.driver.send = send
+    run(rig.x.get(b"\xe7", 10_000))
+    assert begun + 6_000 <= rig.x.asked_ms <= begun + 7_000

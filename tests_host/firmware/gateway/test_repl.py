@@ -143,6 +143,7 @@ def test_wrong_arguments_show_how_it_is_typed():
         ("check", ()),
         ("run", (1,)),
         ("reboot", (1,)),
+        ("walk", (1,)),
         ("log", ("x",)),
         ("status", ("xml",)),
     ):
