@@ -1,6 +1,5 @@
 # gateway.walk(): where is the meter heard best? Loaded for that at the prompt, and dropped.
 import asyncio
-import sys
 from asyncio import TimeoutError
 
 from gateway import drop

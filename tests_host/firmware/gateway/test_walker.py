@@ -107,7 +107,7 @@ def test_better_and_worse_places():
     shown = one.board.patterns
     assert shown[0] == pattern(-90) and pattern(-42) in shown and shown[-1] == pattern(None)
     # a rhythm is set when it changes, not with each scan
-    assert all([a != b for a, b in zip(shown, shown[1:])])
+    assert all(a != b for a, b in zip(shown, shown[1:]))
 
 
 def test_somebody_elses_meter_does_not_count():
