@@ -150,7 +150,7 @@ class Servers:
 
     def do_late(self, connection: Socket, head: bytes, body: bytes) -> None:
         reply = _reply(self._keep(body))
-        time.sleep(2)
+        time.sleep(3)
         connection.sendall(reply)
 
 

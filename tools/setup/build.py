@@ -73,6 +73,8 @@ LAZY: dict[str, str] = {
     "gateway/rebuild": "loaded when the outbox's index is damaged, then dropped",
     "gateway/record": "see gateway/backlog",
     "gateway/repl": "loaded for one call at the Python prompt",
+    "gateway/pace": "loaded for the answer to one upload, then dropped",
+    "gateway/resets": "loaded for a start and for the status, then dropped",
     "gateway/reply": "loaded for the answer to one upload, then dropped",
     "gateway/ring": "loaded when somebody reads the log, then dropped",
     "gateway/safe": "loaded for the decision at the start, then dropped",

@@ -15,6 +15,7 @@ from gateway.uplink import HttpError
 from micropython import const
 
 _CHUNK = const(256)
+_REFUSED = (104, 111)  # reset, refused: somebody is there, but not that server
 _HEAD_MAX = const(4096)
 BODY_MAX = const(4096)
 
@@ -176,7 +177,8 @@ class Client:
                 raise HttpError("timeout", "no answer in %d s" % (deadline_ms // 1000))
             if guard.begun:
                 raise HttpError("closed", "hung up (%s)" % e)
-            raise HttpError("refused", "nobody answers at %s (%s)" % (self.address, e))
+            kind = "refused" if e.errno in _REFUSED else "unreachable"
+            raise HttpError(kind, "nobody answers at %s (%s)" % (self.address, e))
         except (ValueError, IndexError) as e:
             raise HttpError("reply", "not HTTP as it should be: " + str(e)[:60])
         finally:

@@ -51,6 +51,21 @@ async def resolve(net, host, clock):
         raise
 
 
+class Silent(OSError):
+    """Nobody answered."""
+
+
+async def alive(net, clock):
+    """Does the name server say anything at all?"""
+    try:
+        await ask(net.address()[3], b"localhost", clock)
+    except Silent:
+        return False
+    except OSError:
+        pass  # an answer, though not a good one
+    return True
+
+
 async def ask(server, name, clock, port=None):
     """Ask `server`, an address, for `name`, bytes. -> as read(); OSError in words."""
     host = _text(name)
@@ -84,10 +99,10 @@ async def ask(server, name, clock, port=None):
     except OSError as e:
         if e.errno is None or not isinstance(e.errno, int):
             raise  # in words already
-        raise OSError("%s: the name server %s cannot be reached (%s)" % (host, server, e))
+        raise Silent("%s: the name server %s cannot be reached (%s)" % (host, server, e))
     finally:
         sock.close()
-    raise OSError(
+    raise Silent(
         "%s: nobody of that name in the house" % host
         if local
         else "%s: no answer from the name server %s" % (host, server)

@@ -1,11 +1,13 @@
 # Keeps the link to the house's network. The driver connects by itself: this watches, and
 # interferes only when the driver gave up, when nothing has come of it for minutes, or when the
-# link is up but leads nowhere. What is done then, and told, is in gateway.connect.
+# link is up but leads nowhere: then it connects anew after 15, 30 and 60 minutes, and after two
+# hours more the board starts anew. What is done then, and told, is in gateway.connect.
 import gc
 import sys
 from asyncio import Event, TimeoutError
 
 from gateway import drop
+from gateway.supervisor import Hopeless
 from micropython import const
 
 _STEADY_MS = const(3_000)  # a link must hold this long before it is used
@@ -41,7 +43,7 @@ async def errand(owner, name):
             __import__("gateway." + name)
             return await sys.modules["gateway." + name].run(owner)
         finally:
-            drop(name, "names", "http", "https", "batch", "reply")
+            drop(name, "names", "http", "https", "batch", "reply", "pace")
 
 
 class Network:
@@ -126,6 +128,8 @@ class Network:
                     if now - since >= _STEADY_MS:
                         todo = "arrive"
                 elif self._troubled and now - self._heard > self._dead_ms:
+                    if self._dead_ms == _DEAD_MAX_MS:
+                        raise Hopeless("connected, and nothing gets through, for hours")
                     self._heard = now
                     self._dead_ms = min(self._dead_ms * 2, _DEAD_MAX_MS)
                     todo = "kick"

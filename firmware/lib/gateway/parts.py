@@ -1,6 +1,7 @@
 # What the gateway is made of, and who knows whom. Loaded once a run, and dropped.
 import asyncio
 
+from gateway import drop
 from gateway.clock import Clock
 from gateway.console import Console
 from gateway.log import Log
@@ -31,6 +32,7 @@ def assemble(app, board, outbox, clock, post, reader, write):
     log.secrets = settings.secrets
     app.status = status = Status(board, clock, log)
     if outbox is None:  # an empty one is false, and kept all the same
+        _note_start(board, store, log)
         outbox = Outbox(clock, store, _CAPACITY, board.root)
     outbox.window = settings["outbox.window"]
     app.outbox = outbox
@@ -56,3 +58,14 @@ def assemble(app, board, outbox, clock, post, reader, write):
         if damage:
             log.error("%s", damage)
             status.count("flash.damaged")
+
+
+def _note_start(board, store, log):
+    from gateway import resets
+
+    try:
+        resets.note(board, store.boot)
+    except OSError as e:
+        log.error("flash: why the board started was not kept (%s)", e)
+    del resets
+    drop("resets")

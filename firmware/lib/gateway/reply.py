@@ -3,16 +3,12 @@
 import json
 from random import getrandbits
 
+from gateway import drop, pace
 from gateway.uplink import BATCH, HttpError
-from micropython import const
-
-_PAUSE_MIN_MS = const(5_000)
-_PAUSE_MAX_MS = const(600_000)
-_REFUSED_MS = const(60_000)  # the first pause when the token is wrong: no hurry
-_NEXT_MS = const(1_000)  # between the batches of a backlog: the meter comes first
 
 # What HttpError and _refusal call a failure, and its code for the owner where that differs.
 _CODES = {
+    "slow": "timeout",
     "refused": "unreachable",
     "closed": "bad-reply",
     "reply": "bad-reply",
@@ -25,12 +21,12 @@ def judge(up, batch, began, answer):
 
     `up` is the Uplink. -> None, or what is wrong, in words.
     """
-    wait = ""
+    found = {}
+    clock = up.clock
     try:
         if isinstance(answer, HttpError):
             raise answer
         code, found, body = answer
-        wait = found.get("retry-after", "")
         if code == 413 and batch.count > 1:
             up.limit = batch.count // 2
             up.log.info("server: %d readings are too many at once", batch.count)
@@ -39,11 +35,17 @@ def judge(up, batch, began, answer):
             more = _read(up, batch, began, code, found, body)
     except HttpError as e:
         kind, detail = e.args
-        _failed(up, kind, detail, min(int(wait), 3600) * 1000 if wait.isdigit() else 0)
+        up.pause_ms = pace.pause(up.pause_ms, kind == "token")
+        wait = pace.retry_after(found.get("retry-after", ""), found.get("date", ""), clock.utc())
+        up.due = clock.ms() + pace.spread(up.pause_ms, wait, getrandbits(8))
+        _failed(up, kind, detail)
         return detail
+    finally:
+        drop("pace")
     up.pause_ms = 0
     up.status.clear("server")
-    up.due = up.clock.ms() + (_NEXT_MS if more else up.interval * 1000)
+    now = clock.ms()
+    up.due = now + (pace.backlog(now - began, getrandbits(8)) if more else up.interval * 1000)
     return None
 
 
@@ -79,7 +81,7 @@ def _settle(up, batch, began, reply):
         if not done:
             raise HttpError("reply", "none of %d readings acknowledged" % batch.count)
         more = done < batch.count or batch.count == up.limit
-    up.limit = min(up.limit + 4, BATCH)
+    up.limit = min(up.limit + 1, BATCH)
     now = up.clock.ms()
     up.network.fine()
     up.clock.set(int(reply.get("time") or 0), "server", (began + now) // 2)
@@ -103,21 +105,14 @@ def _refusal(code, found, body):
     return HttpError(kind, detail)
 
 
-# `wait_ms`: for how long the server asks to be left alone.
-def _failed(up, kind, detail, wait_ms):
-    up.pause_ms = pause = min(
-        max(up.pause_ms * 2, _REFUSED_MS if kind == "token" else _PAUSE_MIN_MS), _PAUSE_MAX_MS
-    )
-    # Up to a quarter less, so that a server that comes back is not run over by all at once.
-    pause -= pause * getrandbits(8) // 1024
-    up.due = up.clock.ms() + max(pause, wait_ms)
-    if kind == "dns":
-        up.network.dns_failed(detail)
-        return
-    if kind in ("refused", "timeout"):
+def _failed(up, kind, detail):
+    if kind in ("dns", "timeout", "unreachable"):
         up.network.trouble()
     else:
         up.network.fine()
+    if kind in ("dns", "no-name"):
+        up.network.dns_failed(detail)
+        return
     code = _CODES.get(kind, kind)
     up.status.count("upload." + code)
     up.status.problem("server", code, detail)

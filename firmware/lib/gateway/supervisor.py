@@ -10,7 +10,13 @@ _WAKE_MS = const(15_000)
 _WDT_MS = const(120_000)  # longer than the worst blocking upload
 _BACKOFF_MAX_MS = const(60_000)
 _STOP_MS = const(5_000)  # mpremote waits 10 s for a prompt
+_DEATHS = const(8)  # in a row: it will not get better by itself
+_HOPE_MS = const(3_600_000)  # but starting anew more often than this makes it no better either
 _GOOD_MS = const(600_000)  # a task that ran this long starts with a clean record
+
+
+class Hopeless(Exception):
+    """Only a new start of the board can help. A task's ends the run, and main.py does the rest."""
 
 
 class _Task:
@@ -29,7 +35,7 @@ class Supervisor:
 
     `beat(ms)` is a task's promise to call again within ms milliseconds; `beat(None)` releases it.
     The watchdog, once armed, is fed only while every promise is kept. `tend()` is called every
-    15 s.
+    15 s. When a task dies again and again, run() raises Hopeless.
     """
 
     def __init__(self, board, clock, log, status):
@@ -41,6 +47,7 @@ class Supervisor:
         self.tasks = []
         self.tend = None
         self._wake = asyncio.Event()
+        self._end = None  # the Hopeless to end with
 
     def add(self, name, factory):
         self.tasks.append(_Task(name, factory))
@@ -69,7 +76,11 @@ class Supervisor:
         except Exception as e:
             gc.collect()  # it may have died of that
             why = describe(e)
-            if not isinstance(e, MemoryError):
+            if isinstance(e, Hopeless):
+                self._end = e
+            elif isinstance(e, MemoryError):
+                self.status.count("memory-error")
+            else:
                 self._trace(e)
         finally:
             # However it ended. Ctrl-C in the midst of a task ends it without the loop's knowing:
@@ -94,10 +105,15 @@ class Supervisor:
         t.task = None
         t.deadline = None
         t.restart_at = now + min(1000 << min(t.deaths - 1, 6), _BACKOFF_MAX_MS)
-        self.status.count("restart." + t.name)
-        self.status.fault(t.name, t.deaths)
-        self.log.error("%s: %s; again in %d s", t.name, why, (t.restart_at - now) // 1000)
         self._wake.set()
+        if t.deaths >= _DEATHS and now > _HOPE_MS:
+            self._end = Hopeless("%s died %d times in a row: %s" % (t.name, t.deaths, why))
+        try:
+            self.status.count("restart." + t.name)
+            self.status.fault(t.name, t.deaths)
+            self.log.error("%s: %s; again in %d s", t.name, why, (t.restart_at - now) // 1000)
+        except MemoryError:
+            gc.collect()  # it starts again all the same
 
     async def run(self):
         clock = self.clock
@@ -105,6 +121,8 @@ class Supervisor:
             self._start(t)
         good_ms = clock.ms() + _GOOD_MS  # None: the board knows that this start is a good one
         while True:
+            if self._end:
+                raise self._end
             self._wake.clear()
             now = clock.ms()
             wait = _WAKE_MS

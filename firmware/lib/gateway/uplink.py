@@ -1,6 +1,8 @@
 # The task that uploads, and what it must know between two uploads. The rest is in gateway.upload.
 from asyncio import Event
+from random import getrandbits
 
+from gateway import drop
 from gateway.network import errand
 from micropython import const
 
@@ -13,9 +15,10 @@ _TURN_MS = const(60_000)
 class HttpError(OSError):
     """No reply that can be used: `args` are its kind, and the same in words.
 
-    Kinds: "refused" (nobody answers there), "timeout", "dns", "redirect", "closed" (broken off)
-    or "reply" (not HTTP, or too large). An OSError, because on no other exception requests closes
-    its socket. Here, because gateway.http comes and goes.
+    Kinds: "refused" (no server at that port), "unreachable", "timeout", "dns", "redirect",
+    "closed" (broken off), "reply" (not HTTP, or too large), "certificate" or "tls"; and see
+    gateway.upload. An OSError, because on no other exception requests closes its socket. Here,
+    because gateway.http comes and goes.
     """
 
 
@@ -44,6 +47,7 @@ class Uplink:
         self.pause_ms = 0  # the last pause after a failure; 0 when all is well
         self.limit = BATCH  # readings in one upload
         self.due = 0  # the next upload, in the clock's ms
+        self.fresh = 0  # when the newest readings are to go before the oldest, in the clock's ms
         outbox.count = status.count
 
     async def run(self, beat):
@@ -51,16 +55,26 @@ class Uplink:
         if not (self.settings["server.url"] and self.settings["server.token"]):
             beat(None)  # the settings say so already; nothing to do until a new start
             await Event().wait()
+        # A whole region's power may have come back just now.
+        if self.status.board.reset_cause()[:8] == "power-on":
+            from gateway import pace
+
+            self.due = clock.ms() + pace.first(getrandbits(8))
+            del pace
+            drop("pace")
         while True:
             beat(4 * _TURN_MS)
-            # Half full: it must not run over because the server is content with few uploads.
-            if not self.pause_ms and len(self.outbox) * 2 > self.outbox.capacity:
-                self.due = min(self.due, clock.ms() + _HURRY_MS)
-            # What is taken in time need not go to flash: see Outbox.tend.
-            window = self.outbox.window * 1000
-            if self.outbox.live and not self.pause_ms and self.interval * 1000 <= window:
-                self.due = min(self.due, self.outbox.since + window * 5 // 8)
             left = self.due - clock.ms()
+            box = self.outbox
+            if left > _HURRY_MS and not self.pause_ms:
+                # What is taken in time need not go to flash: see Outbox.tend.
+                window = box.window * 1000
+                if box.live and self.interval * 1000 <= window:
+                    left = min(left, box.since + window * 5 // 8 - clock.ms())
+                # Half full: it must not run over because the server is content with few uploads.
+                if left > _TURN_MS and len(box) * 2 > box.capacity:
+                    left = _HURRY_MS
+                self.due = clock.ms() + left
             if left > 0:
                 await clock.sleep_ms(min(left, _TURN_MS))
             elif await self.network.wait_up(_TURN_MS):

@@ -5,6 +5,8 @@ from gateway.network import known
 from gateway.uplink import HttpError
 from micropython import const
 
+# What kinds of HttpError become when the network is alive all the same.
+_ALIVE = {"timeout": "slow", "unreachable": "refused"}
 _DEADLINE_MS = const(20_000)  # far below the watchdog's 120 s
 
 
@@ -22,7 +24,7 @@ async def run(up):
         try:
             address = await names.resolve(up.network.net, host, clock)
         except OSError as e:
-            address = HttpError("dns", str(e))
+            address = HttpError("dns" if isinstance(e, names.Silent) else "no-name", str(e))
         del names
         drop("names")  # before more is loaded
     from gateway.batch import Batch
@@ -30,7 +32,13 @@ async def run(up):
     box = up.outbox
     if up.pause_ms and box.root and box.live:
         box.aside("spill", 2)  # not much hope that the server takes them
-    batch = Batch(box, up.limit)
+    # The newest once an interval, so that the server shows what is now, and before they must go to
+    # flash; between that the oldest, so that what is missing there is one stretch that shrinks.
+    now = clock.ms()
+    newest = now >= up.fresh or (box.live and now - box.since >= box.window * 625)
+    if newest:
+        up.fresh = now + up.interval * 1000
+    batch = Batch(box, up.limit, newest)
     del Batch
     try:
         return await _exchange(up, batch, url, host, address, end)
@@ -47,6 +55,11 @@ async def _exchange(up, batch, url, host, address, end):
     status = summary.snapshot(up.status)
     del summary
     drop("summary", "track")
+    from gateway import resets
+
+    status["resets"] = resets.read(up.status.board.nvs)
+    del resets
+    drop("resets")
     began = clock.ms()
     try:
         if isinstance(address, HttpError):
@@ -67,6 +80,14 @@ async def _exchange(up, batch, url, host, address, end):
             known[host] = (known[host][0], 0)  # perhaps it is elsewhere now
     status = None
     drop("http", "https", "pieces")
+    # Is it the server, or the network? The name server is the nearest that can tell.
+    if isinstance(answer, HttpError) and answer.args[0] in _ALIVE and not up.post:
+        from gateway import names
+
+        if await names.alive(up.network.net, clock):
+            answer = HttpError(_ALIVE[answer.args[0]], answer.args[1])
+        del names
+        drop("names")
     from gateway import reply
 
     return reply.judge(up, batch, began, answer)

@@ -6,7 +6,8 @@ from fakeboard import FakeBoard
 from fakeclock import FakeClock, Lines, Recorder
 from gateway.network import Network, errand
 from gateway.settings import Settings
-from helpers import run
+from gateway.supervisor import Hopeless
+from helpers import raises, run
 from hostclock import HostClock
 
 KEY = "wifi key of this test"
@@ -275,12 +276,17 @@ def troubled(rig, seconds):
     rig.run(seconds)
 
 
-def test_a_dead_link_is_kicked_after_a_quarter_of_an_hour_then_more_rarely():
+def test_a_dead_link_is_kicked_then_more_rarely_and_then_the_board_starts_anew():
     rig = Rig()
-    troubled(rig, 4 * 3600)
-    # after 15, 30, 60 and 120 min more: a dead server must not cost the network
-    assert len(rig.calls("kick")) == 4
+    troubled(rig, 224 * 60)
+    # after 15, 30 and 60 min more
+    assert len(rig.calls("kick")) == 3
     assert rig.network.up
+    rig = Rig()
+    began = rig.clock.ms()
+    e = raises(Hopeless, troubled, rig, 5 * 3600)
+    assert "nothing gets through" in str(e)
+    assert 225 <= (rig.clock.ms() - began) // 60_000 <= 227, "and 120 after that"
 
 
 def test_a_word_from_anybody_stops_that():

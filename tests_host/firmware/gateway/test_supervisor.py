@@ -2,7 +2,7 @@
 import asyncio
 
 from fakeclock import FakeClock, Lines, Recorder
-from gateway.supervisor import Supervisor
+from gateway.supervisor import Hopeless, Supervisor
 from helpers import run
 
 
@@ -26,12 +26,12 @@ class Enough(Exception):
     pass
 
 
-def supervise(tasks, until_ms, arm=False):
+def supervise(tasks, until_ms, arm=False, log=None, clock=None):
     """Runs the supervisor on a jumping clock until `until_ms`; -> what it worked with."""
-    clock = FakeClock()
+    clock = clock or FakeClock()
     board = Board()
     status = Recorder()
-    log = Lines()
+    log = log or Lines()
     sup = Supervisor(board, clock, log, status)
     for name, factory in tasks:
         sup.add(name, factory)
@@ -93,6 +93,64 @@ def test_a_memory_error_is_survived_and_counted():
 
     _, status, _, _ = supervise([("uplink", hungry), ("meter", forever)], 10_000)
     assert status.counters["restart.uplink"] >= 2
+    assert status.counters["memory-error"] == status.counters["restart.uplink"]
+
+
+def test_a_memory_error_while_one_is_told_is_survived_too():
+    class Hungry(Lines):
+        def error(self, text, *args):
+            raise MemoryError("no room for the line")
+
+    born = []
+
+    async def dies(beat):
+        born.append(1)
+        raise MemoryError("no room")
+
+    _, status, _, _ = supervise([("uplink", dies)], 20_000, log=Hungry())
+    assert len(born) >= 3 and status.counters["memory-error"] == len(born)
+
+
+def hopeless(tasks, until_ms, clock=None):
+    try:
+        supervise(tasks, until_ms, clock=clock)
+    except Hopeless as e:
+        return str(e)
+
+
+def test_after_an_hour_a_task_that_only_dies_ends_the_run():
+    born = []
+
+    async def dies(beat):
+        born.append(1)
+        raise ValueError("broken thing")
+
+    assert hopeless([("uplink", dies), ("meter", forever)], 3_500_000) is None
+    assert len(born) > 50, "it is tried all the hour"
+    text = hopeless([("uplink", dies), ("meter", forever)], 4_000_000)
+    assert text.startswith("uplink died ") and text.endswith(" in a row: ValueError: broken thing")
+
+
+def test_one_that_dies_now_and_then_does_not():
+    clock = FakeClock()
+    born = []
+
+    async def weak(beat):
+        born.append(1)
+        # Longer than a task must live to have a clean record.
+        while clock.t < 700_000 * len(born):
+            await asyncio.sleep(0)
+        raise ValueError("again")
+
+    assert hopeless([("uplink", weak)], 10_000_000, clock) is None
+    assert len(born) > 10
+
+
+def test_a_task_may_say_so_itself():
+    async def gives_up(beat):
+        raise Hopeless("nothing gets through")
+
+    assert hopeless([("network", gives_up)], 60_000) == "nothing gets through"
 
 
 def test_watchdog_is_not_armed_by_itself():

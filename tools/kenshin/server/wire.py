@@ -172,7 +172,8 @@ class GatewayStatus(BaseModel):
     )
     counters: Annotated[dict[Name, Counter], Field(max_length=100)] | None = None
     meter: MeterIdentity | None = None
-    reset: Text | None = None
+    reset: Text | None = Field(None, description="why the board started")
+    resets: Text | None = Field(None, description="the last starts, newest first")
 
 
 class _Envelope(BaseModel):
