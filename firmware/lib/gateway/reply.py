@@ -16,10 +16,11 @@ _CODES = {
 }
 
 
-def judge(up, batch, began, answer):
+def judge(up, batch, began, answer, newest):
     """Act on the answer to `batch`, sent at ms `began`: (status, headers, body), or an HttpError.
 
-    `up` is the Uplink. -> None, or what is wrong, in words.
+    `up` is the Uplink; with `newest` there are older ones to be sent.
+    -> None, or what is wrong, in words.
     """
     found = {}
     clock = up.clock
@@ -32,7 +33,7 @@ def judge(up, batch, began, answer):
             up.log.info("server: %d readings are too many at once", batch.count)
             more = True
         else:
-            more = _read(up, batch, began, code, found, body)
+            more = _read(up, batch, began, code, found, body) or newest and batch.count > 0
     except HttpError as e:
         kind, detail = e.args
         up.pause_ms = pace.pause(up.pause_ms, kind == "token")

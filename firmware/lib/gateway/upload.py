@@ -32,22 +32,24 @@ async def run(up):
     box = up.outbox
     if up.pause_ms and box.root and box.live:
         box.aside("spill", 2)  # not much hope that the server takes them
-    # The newest once an interval, so that the server shows what is now, and before they must go to
-    # flash; between that the oldest, so that what is missing there is one stretch that shrinks.
+    # Of more than one batch the newest once an interval, so that the server shows what is now, and
+    # before they must go to flash; between that the oldest, so that what is missing there is one
+    # stretch that shrinks.
     now = clock.ms()
-    newest = now >= up.fresh or (box.live and now - box.since >= box.window * 625)
+    late = box.root and box.live and now - box.since >= box.window * 625
+    newest = box.stored + box.live > up.limit and (late or now >= up.fresh)
     if newest:
         up.fresh = now + up.interval * 1000
     batch = Batch(box, up.limit, newest)
     del Batch
     try:
-        return await _exchange(up, batch, url, host, address, end)
+        return await _exchange(up, batch, newest, url, host, address, end)
     finally:
         batch.end()
         box.tend()
 
 
-async def _exchange(up, batch, url, host, address, end):
+async def _exchange(up, batch, newest, url, host, address, end):
     settings = up.settings
     clock = up.clock
     from gateway import summary
@@ -90,7 +92,7 @@ async def _exchange(up, batch, url, host, address, end):
         drop("names")
     from gateway import reply
 
-    return reply.judge(up, batch, began, answer)
+    return reply.judge(up, batch, began, answer, newest)
 
 
 def pick(up, address):
