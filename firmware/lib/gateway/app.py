@@ -71,6 +71,7 @@ class App:
         await self.supervisor.stop()
         if self.outbox.root:
             self.outbox.aside("spill", 2)
+        self.repair.save()
         self.status.set_phase("stopped")
 
     def run(self, check=None):

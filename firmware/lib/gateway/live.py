@@ -9,6 +9,7 @@ from wisun import Timeout
 _REJOIN_AFTER = const(6)  # failed polls in a row; fewer made things worse in the field
 _AGAIN_MS = const(30_000)  # after a failed one: patience is a number of polls, not of minutes
 _MODULE_STRIKES = const(2)  # commands in a row that the module left unanswered
+_HISTORY_AFTER_MS = const(60_000)  # live readings come first
 _SLOT = const(1800)
 _SLOT_LATE = const(300)  # AIF 3.3.1: read EA/EB when nothing came by five past
 _SLOT_TRIES = const(3)
@@ -40,9 +41,13 @@ class Live:
         due = energy_due = again = clock.ms()
         strikes = 0
         learned = False
+        repair = self.app.repair
+        repair.due = due + _HISTORY_AFTER_MS
         while driver.joined:
             beat(poll_ms + 300_000)
             now = clock.ms()
+            idle = poll_ms
+            self._wake.clear()
             try:
                 if not learned:
                     learned = await meter.learn()
@@ -64,6 +69,8 @@ class Live:
                             due = clock.ms() + poll_ms
                 await self.exchange.flush()
                 strikes = 0
+                if learned and not meter.silent:
+                    idle = await repair.step(meter, due - clock.ms())
             except Timeout as e:
                 strikes += 1
                 self.app.log.warn("radio: module left a command unanswered: %s", e)
@@ -75,9 +82,9 @@ class Live:
                 self.app.status.problem("radio", "link-lost", text)
                 self.memory.cause = meter.why or "silent"
                 return
-            self._wake.clear()
             if driver.joined:
-                await self._wait((min(due, again) if meter.silent else due) - clock.ms())
+                wait = (min(due, again) if meter.silent else due) - clock.ms()
+                await self._wait(min(wait, idle))
 
     async def _wait(self, ms):
         clock = self.app.clock

@@ -7,6 +7,7 @@ from gateway.console import Console
 from gateway.log import Log
 from gateway.network import Network
 from gateway.outbox import Outbox
+from gateway.repair import Repair
 from gateway.session import Session
 from gateway.status import Status
 from gateway.store import Store
@@ -44,8 +45,13 @@ def assemble(app, board, outbox, clock, post, reader, write):
     app.supervisor = sup = Supervisor(board, clock, log, status)
     sup.tend = outbox.tend  # pyright: ignore[reportAttributeAccessIssue]
     app.session = Session(app)
-    app.uplink = Uplink(settings, clock, outbox, status, network, air, log, board, post)
+    app.repair = repair = Repair(app)
+    outbox.on_delivered = repair.delivered  # pyright: ignore[reportAttributeAccessIssue]
+    app.uplink = Uplink(
+        settings, clock, outbox, status, network, air, log, board, post, repair.want
+    )
     status.attach("outbox", outbox.snapshot)
+    status.attach("repair", repair.snapshot)
     status.attach("network", network.snapshot)
     sup.add("radio", app.radio)
     sup.add("meter", app.session.run)

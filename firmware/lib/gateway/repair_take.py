@@ -1,0 +1,264 @@
+# What the meter answered to a question about its history: readings, or why there are none. Loaded
+# for one answer, and dropped.
+from echonet import EchonetError, history
+from echonet import meter as m0288
+from echonet.frame import ESV_SET_RES
+from gateway import repair_map
+from gateway.reading import Reading
+from micropython import const
+
+_SLOT = const(1800)
+_JST = const(32400)
+_DAY = const(86400)
+_SURE = const(3600)  # s; that an older half-hour has no value is final
+_OFF = const(120)  # s that a meter's clock may be off without a word
+_DAILY_MS = const(86_400_000)
+_AGAIN_MS = const(20_000)  # after a failure: live polling first
+_REST_MS = const(900_000)  # after three
+_REST_MAX_MS = const(21_600_000)
+_NEXT_MS = const(2_000)
+_CLOCK = const(0x97)
+_E2 = const(0xE2)
+_E4 = const(0xE4)
+_EC = const(0xEC)
+_EE = const(0xEE)
+
+
+# `frame`: the answer, None when there was none. It is valid during the call only.
+def take(r, meter, frame):
+    try:
+        why = "silent" if frame is None else _understand(r, meter, frame)
+    except EchonetError as e:
+        meter.log.warn("repair: unreadable answer: %s", e)
+        why = "bad"
+    if why:
+        _failed(r, why)
+    else:
+        r.due = 0 if r.job else r.app.clock.ms() + _NEXT_MS
+
+
+# -> None, or in one word why it is to be tried again.
+def _understand(r, meter, frame):
+    epc = r.job[0]
+    if epc == _CLOCK:
+        return _clock(r, meter, frame)
+    if r.stage == 0:
+        if frame.esv != ESV_SET_RES:
+            return _refused(r, meter)
+        r.stage = 1
+        return None
+    at = frame.find(_E4 if r.stage == 2 else epc)
+    if not at or not frame.data[at - 1]:
+        if r.stage == 2:
+            return _days(r, meter, None)  # no reverse direction after all
+        return _refused(r, meter)
+    if epc == _E2:
+        return _day(r, meter, frame.data, at)
+    return _entries(r, meter, frame.data, at)
+
+
+# Failures never end the session: that is what polls are for. What fails three times is passed
+# over for this round; three failures in a row mean a rest.
+def _failed(r, why):
+    now = r.app.clock.ms()
+    r.stage = 1 if r.job[0] == _CLOCK else 0
+    r.half = None
+    r.tries += 1
+    r.fails += 1
+    r.app.status.count("history." + why)
+    r.due = now + _AGAIN_MS
+    if r.fails >= 3:
+        r.rest = now + min(_REST_MS << min(r.fails - 3, 5), _REST_MAX_MS)
+        r.app.log.info("repair: EPC %02X: %s, resting", r.job[0], why)
+    if r.tries >= 3 and r.job[0] != _CLOCK:
+        _below(r)
+
+
+# Goes on below what the job was about.
+def _below(r):
+    epc, top, n = r.job
+    r.at = top // 48 * 48 if epc == _E2 else top - n + 1
+    r.job = None
+
+
+# What the meter refuses to tell, or tells of another day again, it does not have.
+def _refused(r, meter):
+    epc, top, _ = r.job
+    r.app.status.count("history.refused")
+    r.half = None
+    if epc == _E2:
+        r.kept = r.today - top // 48 - 1
+        r.app.log.info("repair: the meter keeps %d days", r.kept)
+        r.job = None
+    elif epc == _EC and meter.has(_E2) and not _beyond(r):
+        r.ec = 0
+        r.job = None
+    else:
+        r.job = None
+        r.at = 0  # and nothing that is older
+    repair_map.found(r)
+    return None
+
+
+# Is the job about days that E2 does not reach?
+def _beyond(r):
+    return r.today - r.job[1] // 48 > r.kept
+
+
+# -- the meter's clock, by which its histories are dated; the last fixed-time values
+
+
+def _clock(r, meter, frame):
+    clock = r.app.clock
+    asked = meter.exchange.asked_ms
+    last = []
+    for epc in (0xEA, 0xEB):
+        edt = frame.get(epc)
+        if edt:
+            t, value = m0288.fixed_time(edt)
+            last += [(t + _JST) // _SLOT, value]
+    date, hm = frame.get(0x98), frame.get(_CLOCK)
+    if date and hm:
+        utc = m0288.clock(date, hm)
+        off = utc + 30 - clock.utc_at(asked)
+        clock.set(utc, "meter", asked)
+        if abs(off) > _OFF:
+            r.app.status.count("time.meter-off")
+            r.app.log.warn("time: the meter's clock is %d s off", off)
+        r.skew = (utc + 30) * 1000 - asked
+    else:
+        r.skew = clock.utc_at(0) * 1000  # it has none: let us hope that it goes as ours
+    if len(last) > 1 and last[1] is not None:
+        r.proof = last[0], last[1], last[3] if len(last) > 2 else None
+    now = clock.ms()
+    r.checked = now + _DAILY_MS
+    utc = (r.skew + now) // 1000
+    r.today = (utc + _JST) // _DAY
+    repair_map.roll(r, r.today)
+    r.at = repair_map.newest(utc) + 1
+    r.job = None
+    r.fails = r.tries = 0
+    return None
+
+
+# -- by day
+
+
+def _day(r, meter, data, at):
+    utc = (r.app.clock.ms() + r.skew) // 1000
+    age = history.day(data, at)
+    if (utc + _JST) // _DAY != r.today:
+        return "midnight"
+    if age != r.today - r.job[1] // 48:
+        if r.tries:
+            return _refused(r, meter)
+        return "wrong-day"
+    if r.stage == 1:
+        r.half = bytes(data[at : at + 194])
+        # A day of which nothing is known in one direction has nothing in the other.
+        if not meter.has(_E4) or not any(history.slot(r.half, k) is not None for k in range(48)):
+            return _days(r, meter, None)
+        r.stage = 2
+        return None
+    return _days(r, meter, (data, at))
+
+
+# Both directions of a day: `r.half`, and what `reverse` (data, offset) has.
+def _days(r, meter, reverse):
+    first = r.job[1] - 47
+    for k in range(48):
+        if first + k >= r.at:
+            break
+        back = history.slot(reverse[0], k, reverse[1]) if reverse else None
+        _slot(r, meter, first + k, history.slot(r.half, k), back, _E2)
+    r.half = None
+    _done(r)
+
+
+# -- by half-hour (EC) and by minute (EE)
+
+
+def _entries(r, meter, data, at):
+    epc, top, n = r.job
+    step = history.HALF_HOUR if epc == _EC else history.MINUTE
+    rows = []
+    for t, normal, reverse in history.entries(data, at, step):
+        rows.append((t, normal, reverse))
+    if len(rows) != n or rows[0][0] != top * _SLOT - _JST:
+        return _refused(r, meter) if r.tries else "wrong-time"
+    if epc == _EC and not _ordered(rows):
+        r.app.log.warn("repair: EC of this meter is not understood")
+        return _refused(r, meter)
+    if r.ec is None and r.proof and n == 2:
+        _prove(r, rows)
+        return None
+    known = 0
+    for i in range(n):
+        if top - i < r.at:
+            known += rows[i][1] is not None or rows[i][2] is not None
+            _slot(r, meter, top - i, rows[i][1], rows[i][2], epc, meter.has(_E2) or epc == _EE)
+    if not known and (epc == _EE or _beyond(r)):
+        return _refused(r, meter)
+    if known < n and epc == _EC and meter.has(_E2) and not _beyond(r):
+        r.doubt = top // 48
+        r.job = None
+    else:
+        _done(r)
+    return None
+
+
+# Each entry is older than the one before: so no counter may grow from one to the next.
+def _ordered(rows):
+    for i in (1, 2):
+        newer = None
+        for row in rows:
+            if row[i] is not None:
+                if newer is not None and row[i] > newer:
+                    return False
+                newer = row[i]
+    return True
+
+
+# That the first entry is the half-hour asked for, and the next an older one, is shown by no
+# capture. When nothing was used in that half hour, nothing is shown either: another time.
+def _prove(r, rows):
+    normal, reverse = r.proof[1:]
+    a, b = rows
+    if a[1] != normal or (reverse is not None and a[2] != reverse):
+        r.ec = 0
+    elif (b[1] is not None and b[1] < normal) or (reverse and b[2] is not None and b[2] < reverse):
+        r.ec = 1
+    r.proof = r.job = None
+    r.fails = 0
+    r.app.log.info("repair: EC is%s understood", "" if r.ec else " not")
+    if r.ec is not None:
+        repair_map.found(r)
+
+
+# -- readings
+
+
+def _slot(r, meter, k, normal, reverse, epc, perhaps=False):
+    at = k - r.first * 48
+    if not 0 <= at < 8 * len(r.map) or r.map[at >> 3] >> (at & 7) & 1:
+        return  # the server has it
+    energy = meter.scale.energy
+    t = k * _SLOT - _JST
+    if normal is None and reverse is None:
+        # Nothing is put in its place. Not asked for again, unless it is too young to be sure.
+        if not perhaps and t < (r.app.clock.ms() + r.skew) // 1000 - _SURE:
+            r.map[at >> 3] |= 1 << (at & 7)
+            r.dirty = True
+        return
+    origin = "E4" if epc == _E2 and normal is None else "%02X" % epc
+    r.app.outbox.append(
+        Reading("half-hour", t, "meter", None, None, None, energy(normal), energy(reverse), origin)
+    )
+    r.app.status.count("history.slots")
+
+
+def _done(r):
+    r.app.status.count("history.read")
+    r.fails = 0
+    _below(r)
+    repair_map.count(r, (r.app.clock.ms() + r.skew) // 1000)
