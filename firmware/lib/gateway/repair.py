@@ -25,8 +25,9 @@ class Repair:
     `kept`: how many days back the meter tells; `ec`: whether EC is understood, None while that is
     not proven; `doubt`: a day of which EC knew not all. `due`, `rest`: ms of the clock before
     which nothing is asked, the latter after failures; `checked`: the meter's clock was, until
-    then. `told`: for the status. `again`: a round more, at the
-    server's wish. `tries`, `fails`: failures of the job, and in a row.
+    then. `told`: for the status. `looks`: rounds of
+    today that left something. `tries`: failures of the job;
+    `fails`: jobs in a row that were given up.
     """
 
     def __init__(self, app):
@@ -34,11 +35,11 @@ class Repair:
         self.map = bytearray(DAYS * 6)
         self.asked = bytearray(13)
         self.first = self.due = self.rest = self.stage = self.fails = self.saved = 0
-        self.checked = self.today = self.tries = 0
+        self.checked = self.today = self.tries = self.looks = 0
         self.at = self.job = self.half = self.skew = self.proof = self.ec = self.told = None
         self.doubt = None
         self.kept = DAYS - 1
-        self.dirty = self.again = False
+        self.dirty = False
         self.do("map", "load")
 
     def delivered(self, t):

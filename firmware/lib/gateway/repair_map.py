@@ -89,7 +89,7 @@ def want(r, days):
             n += 1
     if n:
         r.app.log.info("repair: the server wants %d days", n)
-        r.again = r.at is not None
+        r.looks = 0
         r.due = r.rest = 0
 
 

@@ -14,6 +14,7 @@ _TO = const(1680)  # and this long before the next one a last request may begin 
 _NIGHT = const(600)  # s on both sides of midnight by the meter, where "yesterday" is not safe
 _DAILY_MS = const(86_400_000)
 _HOUR_MS = const(3_600_000)
+_LOOK_MS = const(900_000)
 _FEW = const(16)  # readings in the outbox: more is asked for only when the last were delivered
 _HISTORY_MS = const(60_000)  # timer 2 (AIF 2.4.2)
 _CLOCK = const(0x97)
@@ -79,15 +80,17 @@ def _begin(r, utc):
     repair_map.roll(r, today)
     repair_map.facts(r, today)
     r.at = repair_map.newest(utc) + 1
-    return repair_map.count(r, utc) or r.skew is None or r.app.clock.ms() >= r.checked
+    if r.skew is None or r.app.clock.ms() >= r.checked:
+        return True
+    return repair_map.count(r, utc) and r.looks < 2
 
 
-# The round is over.
+# The round is over. What is still missing may be the fruit of a bad hour: one more round, then
+# one more look whether all that was read has arrived, and then tomorrow.
 def _rest(r, now):
     r.at = r.job = None
-    repair_map.count(r, r.app.clock.utc())
-    r.due = now + (_HOUR_MS // 60 if r.again else _DAILY_MS)
-    r.again = False
+    r.looks = r.looks + 1 if repair_map.count(r, r.app.clock.utc()) and r.looks < 2 else 0
+    r.due = now + (_LOOK_MS if r.looks else _DAILY_MS)
     repair_map.save(r)
 
 
@@ -101,7 +104,7 @@ def _choose(r, meter, utc):
             r.at = day * 48
             continue
         span = top - low + 1
-        by_slot = meter.has(_EC) and r.ec != 0
+        by_slot = meter.has(_EC) and (r.ec != 0 or not meter.has(_E2))
         by_day = meter.has(_E2) and today - day <= r.kept
         if by_slot and (not by_day or (span <= 12 and r.doubt != day)):
             # What is believed of EC is to be seen first: two entries, of which one is known.

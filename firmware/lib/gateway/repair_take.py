@@ -14,7 +14,7 @@ _SURE = const(3600)  # s; that an older half-hour has no value is final
 _OFF = const(120)  # s that a meter's clock may be off without a word
 _DAILY_MS = const(86_400_000)
 _AGAIN_MS = const(20_000)  # after a failure: live polling first
-_REST_MS = const(900_000)  # after three
+_REST_MS = const(900_000)
 _REST_MAX_MS = const(21_600_000)
 _NEXT_MS = const(2_000)
 _CLOCK = const(0x97)
@@ -48,27 +48,29 @@ def _understand(r, meter, frame):
         r.stage = 1
         return None
     at = frame.find(_E4 if r.stage == 2 else epc)
+    r.fails = 0  # it does answer
     if not at or not frame.data[at - 1]:
         if r.stage == 2:
             return _days(r, meter, None)  # no reverse direction after all
         return _refused(r, meter)
+    r.fails = 0  # it does answer
     if epc == _E2:
         return _day(r, meter, frame.data, at)
     return _entries(r, meter, frame.data, at)
 
 
 # Failures never end the session: that is what polls are for. What fails three times is passed
-# over for this round; three failures in a row mean a rest.
+# over for this round, after a rest; it grows while no history is answered at all.
 def _failed(r, why):
     now = r.app.clock.ms()
-    r.stage = 1 if r.job[0] == _CLOCK else 0
-    r.half = None
+    if why != "silent" and r.job[0] != _CLOCK:
+        r.stage = 0  # and the day or time is set anew
     r.tries += 1
-    r.fails += 1
     r.app.status.count("history." + why)
     r.due = now + _AGAIN_MS
-    if r.fails >= 3:
-        r.rest = now + min(_REST_MS << min(r.fails - 3, 5), _REST_MAX_MS)
+    if r.tries >= 3 or r.fails:
+        r.fails += 1
+        r.rest = now + min(_REST_MS << min(max(r.fails - 4, 0), 5), _REST_MAX_MS)
         r.app.log.info("repair: EPC %02X: %s, resting", r.job[0], why)
     if r.tries >= 3 and r.job[0] != _CLOCK:
         _below(r)
@@ -78,7 +80,7 @@ def _failed(r, why):
 def _below(r):
     epc, top, n = r.job
     r.at = top // 48 * 48 if epc == _E2 else top - n + 1
-    r.job = None
+    r.job = r.half = None
 
 
 # What the meter refuses to tell, or tells of another day again, it does not have.
@@ -94,6 +96,8 @@ def _refused(r, meter):
         r.ec = 0
         r.job = None
     else:
+        if not meter.has(_E2):
+            r.kept = r.today - top // 48 - 1
         r.job = None
         r.at = 0  # and nothing that is older
     repair_map.found(r)
@@ -159,6 +163,7 @@ def _day(r, meter, data, at):
         if not meter.has(_E4) or not any(history.slot(r.half, k) is not None for k in range(48)):
             return _days(r, meter, None)
         r.stage = 2
+        r.tries = 0
         return None
     return _days(r, meter, (data, at))
 
@@ -171,7 +176,6 @@ def _days(r, meter, reverse):
             break
         back = history.slot(reverse[0], k, reverse[1]) if reverse else None
         _slot(r, meter, first + k, history.slot(r.half, k), back, _E2)
-    r.half = None
     _done(r)
 
 
@@ -186,10 +190,7 @@ def _entries(r, meter, data, at):
         rows.append((t, normal, reverse))
     if len(rows) != n or rows[0][0] != top * _SLOT - _JST:
         return _refused(r, meter) if r.tries else "wrong-time"
-    if epc == _EC and not _ordered(rows):
-        r.app.log.warn("repair: EC of this meter is not understood")
-        return _refused(r, meter)
-    if r.ec is None and r.proof and n == 2:
+    if epc == _EC and (not _ordered(rows) or (r.ec is None and r.proof and n == 2)):
         _prove(r, rows)
         return None
     known = 0
@@ -204,6 +205,8 @@ def _entries(r, meter, data, at):
         r.job = None
     else:
         _done(r)
+        if n == 1 and not known:
+            r.at = top // 48 * 48  # the rest of that day another time, so that there is an end
     return None
 
 
@@ -222,12 +225,15 @@ def _ordered(rows):
 # That the first entry is the half-hour asked for, and the next an older one, is shown by no
 # capture. When nothing was used in that half hour, nothing is shown either: another time.
 def _prove(r, rows):
-    normal, reverse = r.proof[1:]
-    a, b = rows
-    if a[1] != normal or (reverse is not None and a[2] != reverse):
+    if not _ordered(rows):
         r.ec = 0
-    elif (b[1] is not None and b[1] < normal) or (reverse and b[2] is not None and b[2] < reverse):
-        r.ec = 1
+    else:
+        normal, reverse = r.proof[1:]
+        a, b = rows
+        if a[1] != normal or (reverse is not None and a[2] != reverse):
+            r.ec = 0
+        elif (b[1] or normal) < normal or (reverse and (b[2] or reverse) < reverse):
+            r.ec = 1
     r.proof = r.job = None
     r.fails = 0
     r.app.log.info("repair: EC is%s understood", "" if r.ec else " not")
@@ -259,6 +265,5 @@ def _slot(r, meter, k, normal, reverse, epc, perhaps=False):
 
 def _done(r):
     r.app.status.count("history.read")
-    r.fails = 0
     _below(r)
     repair_map.count(r, (r.app.clock.ms() + r.skew) // 1000)
