@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import struct
 from collections import Counter
-from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 from house import REFUSED, START, House
@@ -186,11 +184,8 @@ async def test_a_meter_that_keeps_14_days_and_says_nothing_of_the_rest(h: Mendin
     assert h.requests()[0xE2] <= 1
 
 
-@meter(equipment=Equipment(history_days=14), installed=TODAY - 40)
+@meter(equipment=Equipment(history_days=14, strict_days=True), installed=TODAY - 40)
 async def test_a_meter_that_refuses_more_than_14_days(h: Mending) -> None:
-    metering = h.world.meter.metering
-    take = metering.setters[0xE5]
-    metering.setters[0xE5] = lambda edt: edt[0] <= 14 and take(edt)
     await h.mended(14)
     await h.ended()
     assert h.requests()[0xE2] == 14
@@ -235,6 +230,12 @@ async def test_a_meter_that_forgets_the_day_now_and_then(h: Mending) -> None:
     assert h.app.repair.told["days"] == 99
 
 
+@meter(equipment=Equipment(release="R"), installed=TODAY - 3, solar=4000)
+async def test_a_second_generation_meter_with_everything(h: Mending) -> None:
+    await h.mended(3)
+    assert not h.requests()[0xEE]
+
+
 @meter(equipment=Equipment(reverse=False, slots=False), installed=TODAY - 20)
 async def test_a_meter_without_reverse_direction_and_slots(h: Mending) -> None:
     await h.mended(20)
@@ -245,27 +246,20 @@ async def test_a_meter_without_reverse_direction_and_slots(h: Mending) -> None:
 @meter(installed=TODAY - 3)
 async def test_a_meter_that_has_e4_in_its_map_and_refuses_it(h: Mending) -> None:
     del h.world.meter.metering.getters[0xE4]
-    h.world.meter.metering.getters[0x9F] = lambda: b"\x0c" + bytes.fromhex(
-        "9FD7E0E1E2E3E4E7E8EAEBD3"
+    h.world.meter.metering.getters[0x9F] = lambda: (
+        b"\x0c" + bytes.fromhex("9FD7E0E1E2E3E4E7E8EAEBD3")
     )
     await h.until(lambda: len(h.got()) > 3 * 48, 120)
     past = [row for t, row in h.got().items() if t < START - 7200]
     assert all(row[7] is not None and row[8] is None for row in past)
 
 
-def _without(*epcs: int) -> Callable[[Mending], None]:
-    def take(h: Mending) -> None:
-        for epc in epcs:
-            h.world.meter.metering.getters.pop(epc, None)
-
-    return take
+NO_DAYS = frozenset((0xE2, 0xE4, 0xE5))
 
 
-@meter(installed=TODAY - 4, solar=4000)
+@meter(equipment=Equipment(lacks=NO_DAYS), installed=TODAY - 4, solar=4000)
 async def test_a_meter_with_slots_only(h: Mending) -> None:
     """E2 is obligatory, but who knows."""
-    _without(0xE2, 0xE4, 0xE5)(h)
-    del h.world.meter.metering.setters[0xE5]
     await h.mended(4)
     assert h.requests()[0xEC] <= 100 * 4 + 3
     assert {row[9] for t, row in h.got().items() if t < START - 7200} == {"EC"}
@@ -292,12 +286,10 @@ async def test_a_meter_with_another_order_of_slots_is_found_out(h: Mending) -> N
     assert h.app.store.get("history")[1] == 0
 
 
-@meter(installed=TODAY - 3, solar=4000)
+@meter(equipment=Equipment(lacks=NO_DAYS), installed=TODAY - 3, solar=4000)
 async def test_slots_in_another_order_and_nothing_else(h: Mending) -> None:
     """One entry at a time cannot be in the wrong order."""
     _backwards(h)
-    _without(0xE2, 0xE4, 0xE5)(h)
-    del h.world.meter.metering.setters[0xE5]
     await h.until(lambda: len(h.got()) >= 3 * 48 + 12, 600)
     await h.ended()
     assert not h.holes(3)
@@ -322,41 +314,12 @@ async def test_few_missing_slots_are_read_by_slot(h: Mending) -> None:
     assert origins["EC"] >= 5
 
 
-def _minutes(h: Mending, keeps: int) -> None:
-    """EE and EF, of a meter that keeps so many days of minutes."""
-    metering = h.world.meter.metering
-    chosen = [b"\xff" * 6 + b"\x01"]
-
-    def choose(edt: bytes) -> bool:
-        chosen[0] = edt
-        return len(edt) == 7 and 1 <= edt[6] <= 10
-
-    def tell() -> bytes:
-        if chosen[0][0] == 0xFF:
-            return chosen[0] + struct.pack(">II", NO_DATA, NO_DATA)
-        y, mo, d, hh, mm, n = struct.unpack(">HBBBBB", chosen[0])
-        t = int(datetime(y, mo, d, hh, mm, tzinfo=UTC).timestamp()) - JST
-        rows = b""
-        for i in range(n):
-            at = t - 60 * i
-            if at < metering.now() - keeps * DAY or at > metering.now():
-                rows += struct.pack(">II", NO_DATA, NO_DATA)
-            else:
-                rows += struct.pack(
-                    ">II", *(metering._counts(v) for v in metering.household.energy(at))
-                )
-        return chosen[0] + rows
-
-    metering.getters[0xEE] = tell
-    metering.getters[0xEF] = lambda: chosen[0]
-    metering.setters[0xEF] = choose
-
-
-@meter(equipment=Equipment(slots=False), installed=TODAY - 3, solar=4000)
+@meter(
+    equipment=Equipment(release="R", slots=False, lacks=NO_DAYS, minutes_kept=2880),
+    installed=TODAY - 3,
+    solar=4000,
+)
 async def test_a_second_generation_meter_tells_by_minutes(h: Mending) -> None:
-    _without(0xE2, 0xE4, 0xE5)(h)
-    del h.world.meter.metering.setters[0xE5]
-    _minutes(h, 2)
     await h.mended(1)
     await h.ended()
     got = h.got()

@@ -1,0 +1,359 @@
+# What was delivered, day by day; and what is asked of the meter's history, and when.
+import asyncio
+import struct
+
+from echonet.dates import jst, utc
+from fakeboard import FakeNvs, PowerCut
+from fakeclock import FakeClock, FakeDriver, Lines, Recorder
+from gateway.exchange import Exchange
+from gateway.meter import Meter
+from gateway.reading import Reading
+from gateway.repair import DAYS, Repair
+from gateway.store import Store
+from helpers import hex_, run
+
+JST = 32400
+DAY = 86400
+NOW = utc(2026, 11, 20, 14, 10, 0)
+TODAY = (NOW + JST) // DAY
+NONE = 0xFFFFFFFE
+EVERYTHING = hex_("11 41 41 41 60 40 40 00 62 43 00 41 40 4B 43 03 03")
+
+
+class Board:
+    def __init__(self, nvs):
+        self.nvs = nvs
+
+
+class Outbox:
+    capacity = 100
+
+    def __init__(self):
+        self.kept = []
+        self.waiting = 0
+
+    def __len__(self):
+        return self.waiting
+
+    def append(self, r):
+        self.kept.append(r)
+
+    def rows(self):
+        return ()
+
+
+class Rig:
+    """An app, and a meter that knows `value(t)` in both directions, or says what is in `props`."""
+
+    def __init__(self, nvs=None, now=NOW, epcs=b"\xe2\xe4\xe5\xea\xeb\x97\x98"):
+        self.board = Board(nvs or FakeNvs())
+        self.clock = FakeClock(now)
+        self.driver = FakeDriver()
+        self.driver.on_send = self.hear
+        self.status = Recorder()
+        self.log = Lines()
+        self.outbox = Outbox()
+        self.air = asyncio.Lock()
+        self.store = Store(self.board.nvs)
+        self.settings = {"poll.timeout": 10, "poll.interval": 30}
+        self.map = epcs
+        self.constants = (1, 1, 6)
+        self.tid = None
+        self.ring = []
+        self.pending = []
+        self.newest = {}
+        self.asked = []  # (EPC, EDT)
+        self.props = {}
+        self.set = {}
+        self.offset = 0  # of the meter's clock
+        self.value = lambda t: (t // 1800 % 100_000, t // 3600 % 100_000)
+        self.exchange = Exchange(self, self)
+        self.meter = Meter(self, self, self.exchange)
+        self.repair = Repair(self)
+
+    def hear(self, request):
+        esv, epc = request[10], request[12]
+        self.asked.append((epc, request[14 : 14 + request[13]]))
+        if esv == 0x61:
+            self.set[epc] = request[14:]
+            self.reply(request, 0x71, [(epc, b"")])
+            return
+        props = []
+        for i in range(request[11]):
+            epc = request[12 + 2 * i]
+            tell = self.props.get(epc, self.tell)
+            props.append((epc, tell(epc) if callable(tell) else tell))
+        self.reply(request, 0x72 if all(edt for _, edt in props) else 0x52, props)
+
+    def reply(self, request, esv, props):
+        body = b"".join(bytes([epc, len(edt)]) + edt for epc, edt in props)
+        head = b"\x10\x81" + request[2:4] + hex_("02880105FF01") + bytes([esv, len(props)])
+        self.exchange.datagram(memoryview(head + body), True)
+
+    def tell(self, epc):
+        now = self.clock.utc() + self.offset
+        if epc == 0x97:
+            return bytes(jst(now)[3:5])
+        if epc == 0x98:
+            return struct.pack(">HBB", *jst(now)[:3])
+        if epc in (0xEA, 0xEB):
+            t = now // 1800 * 1800
+            return struct.pack(">HBBBBB", *jst(t)) + struct.pack(">I", self.value(t)[epc & 1])
+        if epc in (0xE2, 0xE4):
+            age = self.set[0xE5][0]
+            begin = ((now + JST) // DAY - age) * DAY - JST
+            edt = struct.pack(">H", age)
+            for k in range(48):
+                t = begin + 1800 * k
+                edt += struct.pack(">I", self.value(t)[epc >> 2 & 1] if t <= now else NONE)
+            return edt
+        return b""
+
+    def step(self, left=25_000):
+        return run(self.repair.step(self.meter, left))
+
+    def steps(self, n):
+        """Until `n` more requests were made."""
+        n += len(self.asked)
+        for _ in range(100):
+            wait = self.step()
+            if len(self.asked) >= n:
+                return
+            if wait > 1:
+                self.clock.t += wait
+        raise AssertionError("it asks nothing more: %s" % self.asked)
+
+
+def k_of(t):
+    return (t + JST) // 1800
+
+
+def settled(r, t):
+    at = k_of(t) - r.first * 48
+    return 0 <= at < DAYS * 48 and r.map[at >> 3] >> (at & 7) & 1
+
+
+# -- the map
+
+
+def test_what_is_delivered_is_remembered_and_moves_on_with_the_days():
+    r = Rig().repair
+    r.delivered(NOW - NOW % 1800)
+    assert settled(r, NOW) and r.first == TODAY - 99
+    r.delivered(NOW - 99 * DAY)
+    assert settled(r, NOW - 99 * DAY)
+    r.delivered(NOW - 101 * DAY)  # older than anything that can be told
+    assert sum([bin(b).count("1") for b in r.map]) == 2
+    r.delivered(NOW + DAY)
+    assert settled(r, NOW) and settled(r, NOW + DAY) and r.first == TODAY - 98
+    assert not settled(r, NOW - 98 * DAY)
+    r.delivered(NOW + 500 * DAY)
+    assert sum([bin(b).count("1") for b in r.map]) == 1
+
+
+def test_every_half_hour_of_a_day_has_its_own_bit():
+    r = Rig().repair
+    begin = TODAY * DAY - JST
+    for k in range(48):
+        r.delivered(begin + 1800 * k)
+        assert sum([bin(b).count("1") for b in r.map]) == k + 1
+    assert r.map[-6:] == b"\xff" * 6
+
+
+def test_the_map_survives_a_restart_and_costs_one_write():
+    rig = Rig()
+    for k in range(20):
+        rig.repair.delivered(NOW - 1800 * k)
+    rig.board.nvs.writes = 0
+    rig.repair.save()
+    rig.repair.save()
+    assert rig.board.nvs.writes == 1
+    again = Rig(rig.board.nvs).repair
+    assert again.map == rig.repair.map and again.first == rig.repair.first
+
+
+def test_a_power_cut_leaves_the_old_map_or_the_new_one():
+    for tear in ("old", "new", "half", "noise", "none"):
+        rig = Rig()
+        rig.repair.delivered(NOW)
+        rig.repair.save()
+        old = bytes(rig.repair.map)
+        rig.repair.delivered(NOW - 1800)
+        rig.board.nvs.cut_after(0, tear)
+        try:
+            rig.repair.save()
+        except PowerCut:
+            pass
+        again = Rig(FakeNvs(rig.board.nvs.blobs)).repair
+        assert bytes(again.map) in (old, bytes(rig.repair.map)), tear
+
+
+def test_a_lost_map_means_that_all_is_read_again():
+    rig = Rig()
+    rig.repair.delivered(NOW)
+    rig.repair.save()
+    blobs = {name: b"\x00" * len(b) for name, b in rig.board.nvs.blobs.items() if "repair" in name}
+    again = Rig(FakeNvs(blobs))
+    assert not any(again.repair.map) and again.log.lines
+    short = Rig(FakeNvs({}))
+    short.board.nvs.blobs.update({})
+    assert short.repair.told is None
+
+
+# -- when it asks
+
+
+def test_it_does_not_disturb():
+    rig = Rig()
+    assert rig.step(left=9_999) == 9_999, "the next poll is too near"
+
+    async def busy():
+        async with rig.air:
+            return await rig.repair.step(rig.meter, 25_000)
+
+    assert run(busy()) == 25_000
+    rig.outbox.waiting = 17
+    assert rig.step() == 5_000
+    rig.repair.due = 0
+    rig.status.problem("server", "unreachable")
+    assert rig.step() == 60_000
+    assert rig.asked == []
+
+
+def test_it_keeps_clear_of_half_hours_and_midnight():
+    for hour, minute, wait in (
+        (14, 0, 360),
+        (14, 5, 60),
+        (14, 28, 480),
+        (14, 30, 360),
+        (14, 59, 420),
+        (23, 50, 0),
+    ):
+        rig = Rig(now=utc(2026, 11, 20, hour, minute, 0))
+        assert rig.step() == (wait * 1000 or 1), (hour, minute)
+        assert bool(rig.asked) == (not wait)
+    # The meter's clock may be another one than ours: it is midnight there.
+    for offset, minute in ((900, 38), (-900, 10)):
+        rig = Rig(now=utc(2026, 11, 20, 23 if offset > 0 else 0, minute, 0))
+        rig.offset = offset
+        rig.step()  # its clock
+        assert [epc for epc, _ in rig.asked] == [0x98]
+        assert rig.step() > 1 or rig.step() > 1
+        assert len(rig.asked) == 1
+
+
+def test_without_a_clock_or_a_unit_nothing_is_asked():
+    rig = Rig(now=None)
+    assert rig.step() == 60_000
+    rig = Rig()
+    rig.meter.scale = None
+    assert rig.step() == 60_000
+    assert rig.asked == []
+
+
+# -- what it asks
+
+
+def test_a_day_is_set_read_in_both_directions_and_kept():
+    rig = Rig()
+    rig.steps(4)
+    assert [epc for epc, _ in rig.asked] == [0x98, 0xE5, 0xE2, 0xE4]
+    assert rig.asked[1][1] == b"\x00"
+    rows = rig.outbox.kept
+    assert len(rows) == 27  # 00:00 to 13:00; younger ones are live polling's business
+    t = TODAY * DAY - JST
+    normal, reverse = rig.value(t)
+    assert rows[0] == Reading(
+        "half-hour", t, "meter", None, None, None, normal * 1000, reverse * 1000, "E2"
+    )
+    assert [r.t for r in rows] == [t + 1800 * k for k in range(27)]
+    rig.steps(1)
+    assert rig.asked[4] == (0xE5, b"\x01")
+
+
+def test_nothing_is_invented():
+    rig = Rig()
+    gap = NOW - NOW % 1800 - 5 * 1800
+    whole = rig.value
+    rig.value = lambda t: (NONE, NONE) if t == gap else whole(t)
+    rig.steps(4)
+    assert gap not in [r.t for r in rig.outbox.kept]
+    assert settled(rig.repair, gap), "the meter was asked, and does not know"
+    assert not settled(rig.repair, gap - 1800), "not before the server has it"
+
+
+def test_an_answer_of_another_day_is_not_taken():
+    rig = Rig()
+    wrong = struct.pack(">H", 3) + struct.pack(">I", 7) * 48
+    rig.props[0xE2] = wrong
+    rig.steps(3)
+    assert rig.outbox.kept == [] and rig.status.counters["history.wrong-day"] == 1
+    del rig.props[0xE2]
+    rig.steps(3)
+    assert [epc for epc, _ in rig.asked[3:]] == [0xE5, 0xE2, 0xE4], "the day is set anew"
+    assert len(rig.outbox.kept) == 27
+
+
+def test_a_meter_that_lost_the_day_is_told_it_again():
+    rig = Rig()
+    rig.props[0xE2] = struct.pack(">H", 0xFF) + struct.pack(">I", NONE) * 48
+    rig.steps(4)
+    assert [epc for epc, _ in rig.asked] == [0x98, 0xE5, 0xE2, 0xE5]
+
+
+def test_broken_answers_are_counted_and_passed_over():
+    for edt in (b"\x00\x00", b"\x00\x77" + bytes(192), bytes(195)):
+        rig = Rig()
+        rig.props[0xE2] = edt
+        rig.steps(3)
+        assert rig.status.counters["history.bad"] == 1
+        assert rig.outbox.kept == []
+        rig.steps(5)  # twice more; then that day is passed over, after a rest
+        assert rig.asked[-1] == (0xE5, b"\x01") and rig.clock.t > 900_000
+
+
+def test_midnight_between_setting_and_reading():
+    rig = Rig(now=utc(2026, 11, 20, 23, 40, 0))
+    rig.steps(2)
+    assert rig.asked[-1] == (0xE5, b"\x00")
+    rig.clock.t += 40 * 60_000  # it took its time
+    rig.repair.due = 0
+    rig.steps(1)
+    assert rig.asked[-1][0] == 0xE2
+    assert rig.outbox.kept == [] and rig.status.counters["history.midnight"] == 1
+
+
+def test_the_last_day_is_the_99th_and_then_there_is_peace():
+    rig = Rig()
+    r = rig.repair
+    r.delivered(NOW)
+    for i in range(6, len(r.map)):
+        r.map[i] = 0xFF
+    rig.steps(4)
+    assert rig.asked[1] == (0xE5, b"\x63") and len(rig.outbox.kept) == 48
+    assert rig.outbox.kept[0].t == (TODAY - 99) * DAY - JST
+    for row in rig.outbox.kept:
+        r.delivered(row.t)
+    end = rig.clock.t + DAY * 990
+    while rig.clock.t < end:
+        rig.clock.t += rig.step()
+    assert len(rig.asked) == 4 and r.at is None and r.told["missing"] == 0
+
+
+def test_want_makes_days_missing_once():
+    rig = Rig()
+    r = rig.repair
+    r.delivered(NOW)
+    for k in range(48 * 3):
+        r.delivered(TODAY * DAY - JST - 1800 * k)
+    day = TODAY - 1
+    text = "%d-%02d-%02d" % jst(day * DAY - JST)[:3]
+    r.want([text, "2026-13-01", "rubbish", "", "2020-01-01"])
+    assert not settled(r, day * DAY - JST) and settled(r, (day - 1) * DAY - JST)
+    assert len(rig.log.lines) == 1
+    r.delivered(day * DAY - JST)
+    r.want([text])
+    assert settled(r, day * DAY - JST), "what the meter does not know is wanted for ever"
+    r.delivered(NOW + 8 * DAY)
+    r.want([text])
+    assert not settled(r, day * DAY - JST), "but another server may want it next week"
