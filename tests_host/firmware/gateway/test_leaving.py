@@ -28,6 +28,13 @@ class Outbox:
     root = None
 
 
+class Repair:
+    saved = 0
+
+    def save(self):
+        self.saved += 1
+
+
 class Console:
     closed = 0
 
@@ -47,6 +54,7 @@ class Small(App):
         self.missing = self.wrong = ()
         self.console = Console()
         self.outbox = Outbox()
+        self.repair = Repair()
         self.supervisor = Supervisor(self.board, self.clock, self.log, self.status)
         self.cleaned = []
         for i, task in enumerate(tasks):
@@ -93,7 +101,7 @@ def check(app, cleaned):
     assert app.seconds() < 3
     assert sorted(app.cleaned) == cleaned, app.cleaned
     assert app.status.phases[-1] == "stopped"
-    assert app.console.closed
+    assert app.console.closed and app.repair.saved
     assert not app.log.lines, app.log.lines
 
     async def quiet():
