@@ -13,21 +13,24 @@ _ROOM_MS = const(10_000)
 
 
 class Repair:
-    """Where the mending stands. It outlives sessions with the meter; `load` it once.
+    """Where the mending stands. It outlives sessions with the meter.
 
     `map`: 48 bits a day, 1 for a half-hour that the server has, or that the meter knows nothing
-    of. `first`: the JST day (from 1970) of its first 6 bytes. `asked`: a bit per day (modulo 104)
-    that was read again at the server's wish. `at`: the round works downwards through half-hours,
-    counted from 1970 in JST, and is below this one; None between rounds. `job`: (EPC, newest
-    half-hour, entries) that is being read, by the requests `stage` 0 to 2; `half` what the first
-    answer held. `skew`: the meter's UTC ms less the clock's ms(). `proof`: (half-hour, normal,
-    reverse) of the last fixed-time value, in counts. `today`: the meter's date when E5 was set.
-    `kept`: how many days back the meter tells; `ec`: whether EC is understood, None while that is
-    not proven; `doubt`: a day of which EC knew not all. `due`, `rest`: ms of the clock before
-    which nothing is asked, the latter after failures; `checked`: the meter's clock was, until
-    then. `told`: for the status. `looks`: rounds of
-    today that left something. `tries`: failures of the job;
-    `fails`: jobs in a row that were given up.
+    of. `first`: the JST day (from 1970) of its first 6 bytes. `dirty`: changed since it was
+    `saved`, in ms of the clock. `asked`: a bit per day (modulo 104) that was read again at the
+    server's wish. `told`: for the status.
+
+    `at`: the round works downwards through half-hours, counted from 1970 in JST, and is below
+    this one; None between rounds. `looks`: rounds of today that left something. `job`: (EPC,
+    newest half-hour, entries) that is being read, by the requests `stage` 0 to 2; `half` and
+    `back` what the answers held, handed on in `stage` 3. `tries`: failures of the job; `fails`:
+    rests since history was last answered. `due`, `rest`: ms before which nothing is asked, the
+    latter after failures.
+
+    Of the meter: `skew`, its UTC ms less the clock's ms(), looked at anew after `checked`;
+    `today`, its date when E5 was set; `kept`, how many days back it tells; `ec`, whether EC is
+    understood, None while that is not proven; `proof`, (half-hour, normal, reverse) of its last
+    fixed-time value, in counts; `doubt`, a day of which EC knew not all.
     """
 
     def __init__(self, app):
@@ -36,7 +39,9 @@ class Repair:
         self.asked = bytearray(13)
         self.first = self.due = self.rest = self.stage = self.fails = self.saved = 0
         self.checked = self.today = self.tries = self.looks = 0
-        self.at = self.job = self.half = self.skew = self.proof = self.ec = self.told = None
+        self.at = self.job = self.half = self.back = self.skew = self.proof = self.ec = (
+            self.told
+        ) = None
         self.doubt = None
         self.kept = DAYS - 1
         self.dirty = False
@@ -77,7 +82,7 @@ class Repair:
         # Code that uploads is not to be in memory beside this.
         if self.app.air.locked() or left < min(_ROOM_MS, self.app.settings["poll.interval"] * 500):
             return max(left, 1)
-        todo = self.do("plan", "ask", meter)
+        todo = self.do("take", "feed", meter) if self.stage == 3 else self.do("plan", "ask", meter)
         if todo is None:
             return max(self.due - clock.ms(), 1)
         from gateway.exchange import NoAnswer

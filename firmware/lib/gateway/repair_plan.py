@@ -140,7 +140,10 @@ def _missing(r, day):
             break
         from gateway import drop, waiting
 
-        waiting.mark(r.app.outbox, day * _DAY - _JST, here)
+        try:
+            waiting.mark(r.app.outbox, day * _DAY - _JST, here)
+        except OSError as e:
+            r.app.log.warn("repair: the outbox cannot be read: %s", e)  # twice is no harm
         drop("waiting")
     return low, top
 

@@ -17,6 +17,8 @@ _AGAIN_MS = const(20_000)  # after a failure: live polling first
 _REST_MS = const(900_000)
 _REST_MAX_MS = const(21_600_000)
 _NEXT_MS = const(2_000)
+_FEED_MS = const(5_000)
+_FULL = const(32)  # readings in the outbox; RAM has room for 48, and live ones need some
 _CLOCK = const(0x97)
 _E2 = const(0xE2)
 _E4 = const(0xE4)
@@ -51,7 +53,7 @@ def _understand(r, meter, frame):
     r.fails = 0  # it does answer
     if not at or not frame.data[at - 1]:
         if r.stage == 2:
-            return _days(r, meter, None)  # no reverse direction after all
+            return _fed(r)  # no reverse direction after all
         return _refused(r, meter)
     r.fails = 0  # it does answer
     if epc == _E2:
@@ -80,7 +82,8 @@ def _failed(r, why):
 def _below(r):
     epc, top, n = r.job
     r.at = top // 48 * 48 if epc == _E2 else top - n + 1
-    r.job = r.half = None
+    r.job = r.half = r.back = None
+    r.stage = 0
 
 
 # What the meter refuses to tell, or tells of another day again, it does not have.
@@ -159,24 +162,41 @@ def _day(r, meter, data, at):
         return "wrong-day"
     if r.stage == 1:
         r.half = bytes(data[at : at + 194])
+        r.back = None
         # A day of which nothing is known in one direction has nothing in the other.
         if not meter.has(_E4) or not any(history.slot(r.half, k) is not None for k in range(48)):
-            return _days(r, meter, None)
+            return _fed(r)
         r.stage = 2
         r.tries = 0
         return None
-    return _days(r, meter, (data, at))
+    r.back = bytes(data[at : at + 194])
+    return _fed(r)
 
 
-# Both directions of a day: `r.half`, and what `reverse` (data, offset) has.
-def _days(r, meter, reverse):
+def _fed(r):
+    r.at = min(r.at, r.job[1] + 1)
+    r.stage = 3
+    return None
+
+
+# Both directions of a day are here: `r.half`, and `r.back` or None. They are handed on only as
+# fast as the outbox is emptied, the newest first; nothing else is asked for until that is done.
+def feed(r, meter):
+    box = r.app.outbox
     first = r.job[1] - 47
-    for k in range(48):
-        if first + k >= r.at:
-            break
-        back = history.slot(reverse[0], k, reverse[1]) if reverse else None
-        _slot(r, meter, first + k, history.slot(r.half, k), back, _E2)
+    while r.at > first:
+        if len(box) >= _FULL:
+            code = r.app.status.code
+            stuck = code("server") or code("network")
+            r.due = r.app.clock.ms() + (_AGAIN_MS if stuck else _FEED_MS)
+            return
+        k = r.at - 1
+        normal = history.slot(r.half, k - first)
+        reverse = history.slot(r.back, k - first) if r.back else None
+        _slot(r, meter, k, normal, reverse, _E2)
+        r.at = k
     _done(r)
+    r.due = r.app.clock.ms() + _NEXT_MS
 
 
 # -- by half-hour (EC) and by minute (EE)

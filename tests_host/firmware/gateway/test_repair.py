@@ -26,7 +26,7 @@ class Board:
 
 
 class Outbox:
-    capacity = 100
+    stored = 0
 
     def __init__(self):
         self.kept = []
@@ -118,6 +118,8 @@ class Rig:
         for _ in range(100):
             wait = self.step()
             if len(self.asked) >= n:
+                if self.repair.stage == 3:
+                    self.step()
                 return
             if wait > 1:
                 self.clock.t += wait
@@ -263,12 +265,30 @@ def test_a_day_is_set_read_in_both_directions_and_kept():
     assert len(rows) == 27  # 00:00 to 13:00; younger ones are live polling's business
     t = TODAY * DAY - JST
     normal, reverse = rig.value(t)
-    assert rows[0] == Reading(
+    assert rows[-1] == Reading(
         "half-hour", t, "meter", None, None, None, normal * 1000, reverse * 1000, "E2"
     )
-    assert [r.t for r in rows] == [t + 1800 * k for k in range(27)]
+    assert [r.t for r in rows] == [t + 1800 * k for k in range(26, -1, -1)]
     rig.steps(1)
     assert rig.asked[4] == (0xE5, b"\x01")
+
+
+def test_it_hands_on_only_as_fast_as_the_outbox_is_emptied():
+    rig = Rig()
+    rig.outbox.append = lambda r: (rig.outbox.kept.append(r), setattr(rig.outbox, "waiting", 32))
+    rig.outbox.waiting = 16
+    rig.steps(4)
+    assert len(rig.outbox.kept) == 1
+    for n in range(2, 28):
+        assert rig.step() > 1000
+        rig.clock.t += 5_000
+        rig.step()
+        assert len(rig.outbox.kept) == n - 1, "not before the outbox has room"
+        rig.outbox.waiting = 31
+        rig.clock.t += 5_000
+        rig.step()
+        assert len(rig.outbox.kept) == n
+    assert rig.repair.stage == 0 and len(rig.asked) == 4
 
 
 def test_nothing_is_invented():
@@ -331,7 +351,7 @@ def test_the_last_day_is_the_99th_and_then_there_is_peace():
         r.map[i] = 0xFF
     rig.steps(4)
     assert rig.asked[1] == (0xE5, b"\x63") and len(rig.outbox.kept) == 48
-    assert rig.outbox.kept[0].t == (TODAY - 99) * DAY - JST
+    assert rig.outbox.kept[-1].t == (TODAY - 99) * DAY - JST
     for row in rig.outbox.kept:
         r.delivered(row.t)
     end = rig.clock.t + DAY * 990
