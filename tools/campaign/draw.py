@@ -88,7 +88,11 @@ def draw(seed: int, days: float) -> Scenario:
             "link": Link(rssi=rng.randrange(-78, -44)),
             "neighbours": rng.choice((0, 0, 1, 2)),
         },
-        settings={"poll.interval": 60, "server.interval": rng.choice((60, 120, 300))},
+        settings={
+            "poll.interval": 60,
+            "server.interval": rng.choice((60, 300, 600, 900)),
+            "outbox.window": rng.choice((0, 60, 300, 600, 600)),
+        },
         faults=sorted(faults, key=lambda fault: fault.at_s),
     )
 

@@ -7,12 +7,13 @@ garbage. Here the code is compiled once for each process, and CPython collects w
 
 from __future__ import annotations
 
+import builtins
 import gc
 import importlib
 import os
 import random
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder
 from types import CodeType, ModuleType
@@ -46,7 +47,7 @@ class _Finder:
     kept: dict[str, tuple[CodeType, str, list[str] | None]] = {}
 
     def __init__(self, overlays: dict[str, Overlay]) -> None:
-        self._overlays = overlays
+        self.overlays = overlays
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -62,7 +63,7 @@ class _Finder:
             known = loader.get_code(name), spec.origin, spec.submodule_search_locations
             self.kept[name] = known
         code, file, folders = known
-        loader: Any = _Code(code, file, self._overlays.get(name))
+        loader: Any = _Code(code, file, self.overlays.get(name))
         found = ModuleSpec(name, loader, is_package=folders is not None)
         if folders is not None:
             found.submodule_search_locations = list(folders)
@@ -78,16 +79,49 @@ def module(name: str) -> Any:
 def quick(overlays: dict[str, Overlay] | None = None) -> Generator[None]:
     """Within: what the board drops and loads again costs little, and `overlays` are laid on it."""
     finder: Any = _Finder(overlays or {})
-    collect = gc.collect
+    collect, ordinary = gc.collect, builtins.__import__
+    kept, loaded = finder.kept, sys.modules
+
+    # What was loaded before needs no search: a fifth of the campaign's time.
+    def load(
+        name: str,
+        within: Mapping[str, Any] | None = None,
+        locals: Mapping[str, Any] | None = None,
+        wanted: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> ModuleType:
+        if name in kept and name not in loaded and not level:
+            code, file, folders = kept[name]
+            if folders is None:
+                _load(name, code, file, finder.overlays.get(name))
+        return ordinary(name, within, locals, wanted or (), level)
+
     sys.meta_path.insert(0, finder)
-    gc.collect = _leave_it
+    gc.collect, builtins.__import__ = _leave_it, load
     gc.freeze()
     try:
         yield
     finally:
         gc.unfreeze()
-        gc.collect = collect
+        gc.collect, builtins.__import__ = collect, ordinary
         sys.meta_path.remove(finder)
+
+
+def _load(name: str, code: CodeType, file: str, overlay: Overlay | None) -> None:
+    package, _, child = name.rpartition(".")
+    if package not in sys.modules:
+        return
+    module = ModuleType(name)
+    module.__file__, module.__package__ = file, package
+    sys.modules[name] = module
+    try:
+        exec(code, module.__dict__)
+        if overlay is not None:
+            overlay(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    setattr(sys.modules[package], child, module)
 
 
 def _leave_it(generation: int = 2) -> int:

@@ -53,8 +53,8 @@ class Row(NamedTuple):
 
 @dataclass(slots=True)
 class Ask:
-    """One request that the module took from the host: at ms of UTC, and the truth that the meter
-    read when it came there, by EPC; None while it did not."""
+    """One request that the module took from the host, `at` seconds; when the host wrote it, in ms
+    of UTC; and the truth that the meter read when it came there, by EPC; None while it did not."""
 
     at: float
     utc_ms: int
@@ -96,6 +96,7 @@ class Watch:
         self._try_s = try_s - 0.5
         self._hash = blake2b(digest_size=16)
         self._open: Ask | None = None
+        self._written: dict[int, float] = {}  # when the host wrote the request, by TID
         self._closed_at = 0.0
         self._tried_at = -TRY_S
         self._unheard = False  # the host was not told that the gate is closed
@@ -201,7 +202,9 @@ class Watch:
                     f"request {tid:04X} while {last.tid:04X} of {now - last.at:.1f} s ago is open",
                 )
             )
-        self._open = ask = Ask(now, self._world.scheduler.utc_ms(), tid)
+        written = self._written.get(tid, now)
+        utc_ms = self._world.scheduler.utc_ms() - round((now - written) * 1000)
+        self._open = ask = Ask(now, utc_ms, tid)
         record.asks.append(ask)
 
         def reported(result: int) -> None:
@@ -241,6 +244,13 @@ class Watch:
         return self._answer(payload)
 
     # -- at the gateway's ends
+
+    def writes(self, data: bytes) -> None:
+        """The host writes to the module."""
+        self.note(">", data)
+        at = data.find(b"\x10\x81")
+        if 0 <= at <= len(data) - 4:
+            self._written[data[at + 2] << 8 | data[at + 3]] = self.now()
 
     def line(self, uart: Any) -> Any:
         return _Uart(uart, self)
@@ -305,7 +315,7 @@ class _Uart:
         return n
 
     async def write(self, buf: bytes | bytearray | memoryview) -> int:
-        self._watch.note(">", bytes(buf))
+        self._watch.writes(bytes(buf))
         n: int = await self._uart.write(buf)
         return n
 

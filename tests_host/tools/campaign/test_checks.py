@@ -243,9 +243,8 @@ def test_a_reading_that_comes_twice_is_found() -> None:
 
 def test_a_number_given_twice_is_found() -> None:
     def harm(t: Trial) -> None:
-        t.app.store.set("seq", 0)
         if t.now() > HOUR:
-            t.app.outbox._seq = 5
+            t.app.outbox.seq = 5
 
     restart = Fault(2 * HOUR, 0, ("board.restart",), "house.board")
     assert names(run(Trial, scenario(restart))) == set()
@@ -258,10 +257,10 @@ def test_a_number_given_twice_is_found() -> None:
 def test_too_many_joins_are_found() -> None:
     class Eager(Trial):
         def overlays(self) -> dict[str, firmware.Overlay]:
-            def hurry(session: Any) -> None:
-                session._PAUSE_MAX_MS = 10_000
+            def hurry(ladder: Any) -> None:
+                ladder.PAUSES, ladder.APART = (10,), 0
 
-            return {**super().overlays(), "gateway.session": hurry}
+            return {**super().overlays(), "gateway.ladder": hurry}
 
     outcome = run(Eager, scenario(replace(OUTAGE, orders=("link.loss 1",))))
     assert names(outcome) == {"joins-bounded"}
