@@ -15,7 +15,6 @@ from typing import Any
 
 from meterlab import settings
 from meterlab.faults import Line
-from meterlab.rival import Rival
 from meterlab.settings import ControlError, convert, number
 from meterlab.trouble import Fault
 from meterlab.world import World
@@ -89,7 +88,6 @@ class Control:
         self._line = line
         self._held: dict[str, list[tuple[Fault, object]]] = {}  # the later ones behind
         self._before: dict[str, object] = {}  # what a setting was without any fault
-        self._rival: Rival | None = None
         self._deeds: dict[str, Callable[[str], None]] = {
             "meter.move": lambda value: world.node.move(int(value, 16)),
             "module.hang": lambda value: world.module.hang(_ms(value)),
@@ -99,7 +97,7 @@ class Control:
             "session.end": lambda _: world.node.end_session(tell=True),
             "session.expire": lambda _: self._expire(),
             "session.renew": lambda _: world.module.modem.pac.renew(),
-            "session.steal": lambda value: self._steal(float(value)),
+            "session.steal": lambda value: world.rival.steal(float(value)),
         }
 
     names = staticmethod(names)
@@ -192,11 +190,6 @@ class Control:
     def _expire(self) -> None:
         self.world.node.paa.forget()
         self.world.module.modem.pac.expire()
-
-    def _steal(self, seconds: float) -> None:
-        if self._rival is None:
-            self._rival = Rival(self.world.scheduler, self.world.air, self.world.node)
-        self._rival.steal(seconds)
 
 
 def _ms(value: str) -> int | None:

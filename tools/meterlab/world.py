@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from random import Random
 
 from meterlab.air import Air, Link, Node
@@ -18,6 +19,7 @@ from meterlab.modules.sk_flash import Flash
 from meterlab.modules.sk_products import PRODUCTS
 from meterlab.modules.skstack import SkStack
 from meterlab.pana import Conduct, Paa
+from meterlab.rival import Rival
 from meterlab.scheduler import Scheduler
 
 KINDS = (*PRODUCTS, *J11_KINDS)
@@ -100,6 +102,11 @@ class World:
         if not isinstance(self.module, J11):
             raise TypeError(f"{self.plan.kind} does not speak J11")
         return self.module
+
+    @cached_property
+    def rival(self) -> Rival:
+        """A second HEMS in the home; it appears when it is first asked for."""
+        return Rival(self.scheduler, self.air, self.node)
 
     def start(self) -> None:
         self.meter.start()

@@ -61,3 +61,13 @@ def test_it_keeps_the_meter_busy(lab):
         return host.world.meter.counters["answers"]
 
     assert lab.run(story) == 9
+
+
+def test_it_is_one_whoever_asks_for_it(lab):
+    async def story(host):
+        for _ in range(2):
+            Control(host.world, host.line).apply("session.steal 60")
+            await asyncio.sleep(90)
+        return host.world.rival.heard
+
+    assert lab.run(story) >= 2  # an instance list each time
