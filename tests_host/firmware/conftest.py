@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,16 +33,15 @@ def start(request: pytest.FixtureRequest, files: Path, tmp_path: Path) -> Iterat
     boards: list[VirtualBoard] = []
     lines: list[Line] = []
 
-    def make(prepare: Callable[[Path], None] | None = None) -> Line:
+    def make(prepare: Callable[[Path], None] | None = None, **options: Any) -> Line:
         runtime: Runtime = request.param
         folder = files
         if prepare:
             folder = tmp_path / "files"
             subprocess.run(["cp", "-r", str(files), str(folder)], check=True, timeout=SECONDS)
             prepare(folder)
-        boards.append(
-            VirtualBoard(folder, runtime=runtime, heap="200K" if runtime.bits == 32 else "400K")
-        )
+        heap = "200K" if runtime.bits == 32 else "400K"
+        boards.append(VirtualBoard(folder, runtime=runtime, heap=heap, **options))
         boards[0].start()
         lines.append(Line(boards[0]))
         return lines[0]

@@ -52,7 +52,7 @@ def long_and_short(event: Event) -> bool:
 def test_a_new_board_says_what_to_do(start: Make) -> None:
     line = start()
     out = line.until("config: missing-settings")
-    assert "Kenshin " in out and "Type help" in out and "gateway.show()" in out
+    assert "Kenshin " in out and "Type help" in out and "gateway.setup()" in out
     line.board.events.wait("led", SECONDS, 0, long_and_short)
     line.send("help\r")
     line.until("Ctrl-C stops the gateway")

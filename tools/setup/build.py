@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import os
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from kenshin import __version__
 from setup import arguments, attributes, constants
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +53,7 @@ LAZY: dict[str, str] = {
     "boards/led_plain": "instead of a WS2812; a board loads one kind of LED",
     "boards/rare": "loaded for one call, then dropped",
     "gateway/backlog": "loaded for one upload when readings lie on flash, then dropped",
+    "gateway/asked": "loaded for the checks that somebody asked for at the prompt",
     "gateway/batch": "loaded for one upload, then dropped",
     "gateway/checks": "loaded for one check, then dropped",
     "gateway/connect": "loaded when the network is joined, kicked or blamed, then dropped",
@@ -99,6 +102,7 @@ LAZY: dict[str, str] = {
     "gateway/view": "loaded for one word at the console or the prompt",
     "gateway/waiting": "loaded to find the holes in the half-hours, then dropped",
     "gateway/walker": "loaded for one call at the Python prompt",
+    "gateway/wizard": "loaded for gateway.setup(), then dropped",
     "gateway/words": "loaded for one word at the console",
     "wisun/j11": "instead of the SKSTACK driver; a board loads one",
     "wisun/j11_frame": "see wisun/j11",
@@ -294,6 +298,19 @@ def build(firmware: Path, target: Path, keep: frozenset[str] = frozenset()) -> l
     return built
 
 
+def package(target: Path) -> Path:
+    """Write what `mpremote mip install --target / build/package.json` reads; -> its path."""
+    files = sorted(path for path in target.rglob("*") if path.is_file())
+    urls = [
+        [path.relative_to(target).as_posix(), path.relative_to(target.parent).as_posix()]
+        for path in files
+        if not path.name.startswith(".")
+    ]
+    listing = target.parent / "package.json"
+    listing.write_text(json.dumps({"version": __version__, "urls": urls}, indent=1) + "\n")
+    return listing
+
+
 def _lazy(built: Built) -> bool:
     return built.module in LAZY or not built.path.endswith(".mpy")
 
@@ -334,6 +351,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         built = build(ROOT / "firmware", options.to)
+        package(options.to)
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1

@@ -41,7 +41,7 @@ MAY_TOUCH_HARDWARE = re.compile(r"firmware/(boot|main|lib/boards/\w+)\.py")
 # A raw REPL has not run main.py: there, the prompt's functions pick the board. And only the boards
 # know their names.
 MAY_PICK_BOARD = frozenset(
-    {"firmware/lib/gateway/__init__.py", "firmware/lib/gateway/settings_check.py"}
+    f"firmware/lib/gateway/{name}.py" for name in ("__init__", "settings_check", "wizard")
 )
 # The clock makes the waits; the hardware's file may have reasons of its own.
 MAY_WAIT = frozenset({"firmware/lib/gateway/clock.py", "firmware/lib/boards/rare.py"})

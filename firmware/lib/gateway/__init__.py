@@ -102,11 +102,21 @@ class _Word:
         try:
             from gateway import repl
 
-            return repl.call(self.name, args)
+            result = repl.call(self.name, args)
         finally:
-            drop("repl", "secret", "view", "words", "state", "pieces", "summary", "track", "led")
+            drop("repl", "secret", "wizard", "line")
+            drop("view", "words", "state", "pieces", "summary", "track", "led")
             drop("ring", "settings_check", "settings_edit", "settings_table", "twins")
             _own()
+        if isinstance(result, tuple):  # what to check, now that all this is out of memory
+            from gateway import asked
+
+            try:
+                result = asked.run(*result)
+            finally:
+                drop("asked")
+                _own()
+        return result
 
     # `gateway.show` without its brackets is a common mistake.
     def __repr__(self):
@@ -152,6 +162,7 @@ set = _Word("set")
 check = _Word("check")
 reboot = _Word("reboot")
 walk = _Word("walk")
+setup = _Word("setup")
 
 
 # Loading the modules gateway.log and gateway.status, once each, puts them where these two were.

@@ -29,8 +29,14 @@ def _result(what, problem, **facts):
 async def _network(app):
     net = app.board.net
     if not await app.network.wait_up(20_000):
-        word = app.status.detail("network") or net.why() or "no link"
-        return _result("network", word)
+        from gateway import connect
+
+        try:
+            connect.tell(app.network)  # it may be too early for the network task to have done so
+        finally:
+            del connect
+            drop("connect")
+        return _result("network", app.status.detail("network"))
     ip, mask, gateway, dns = net.address()
     problem = None
     ntp = None

@@ -158,9 +158,14 @@ def _check(what):
     if what not in _CHECKS:
         near = view.nearest(str(what), _CHECKS) or "radio"
         print('There is no check %s. Type gateway.check("%s")' % (what, near))
-        return
-    result = gateway.start(what)
-    print(json.dumps(result) if result else "Stopped before there was a result.")
+        return None
+    return ((what,),)
+
+
+def _setup():
+    from gateway import wizard
+
+    return wizard.run()
 
 
 def _walk():
@@ -188,4 +193,5 @@ _WORDS = {
     "run": (None, 0, 0),  # without arguments it does not come here
     "walk": (_walk, 0, 0),
     "reboot": (_reboot, 0, 0),
+    "setup": (_setup, 0, 0),
 }

@@ -13,16 +13,17 @@ class Cancelled(Exception):
     """Nothing was typed; the text says why."""
 
 
-def ask(prompt, patience_ms=_PATIENCE_MS):
-    """Show `prompt` and return one line, read without echo.
+def ask(prompt, patience_ms=_PATIENCE_MS, echo=None, default=None):
+    """Show `prompt` and return one line, read without echo, or shown by `echo(text)`.
 
-    Cancelled on Ctrl-C, on an empty line, and when nobody types.
+    Cancelled on Ctrl-C, when nobody types, and on an empty line, unless there is a `default`. It
+    is not input(), which keeps what was typed in the prompt's history.
     """
     # The bytes, one at a time: a board's stdin waits until it has all it was asked for.
     stdin = sys.stdin.buffer
     poll = select.poll()
     poll.register(stdin, select.POLLIN)
-    line = Line(_MAX)
+    line = Line(_MAX, echo)
     text = None
     try:
         sys.stdout.write(prompt)
@@ -36,7 +37,10 @@ def ask(prompt, patience_ms=_PATIENCE_MS):
     except KeyboardInterrupt:
         raise Cancelled("cancelled")
     finally:
-        sys.stdout.write("\n")
+        if not echo or text is None:
+            sys.stdout.write("\n")
+    if not text and default is not None:
+        return default
     if not text:
         raise Cancelled("nothing typed")
     if line.lost:

@@ -4,7 +4,7 @@ from echonet.dates import jst
 from gateway import led, summary, track
 from gateway.status import WORDS
 
-_PROMPT = ("help", "show", "set", "status", "log", "check", "run", "walk", "reboot")
+_PROMPT = ("help", "show", "set", "status", "log", "check", "run", "walk", "reboot", "setup")
 
 
 def section(name, say):

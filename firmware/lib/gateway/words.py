@@ -67,7 +67,7 @@ def _welcome(console):
         % (VERSION, status.board.name)
     )
     if status.code("config") == "missing-settings":
-        console.say("Settings are missing. Press Ctrl-C, then type gateway.show()")
+        console.say("Settings are missing. Press Ctrl-C, then type gateway.setup()")
 
 
 async def check(console, what):

@@ -68,3 +68,66 @@ def flash_command(
 
     with told():
         flash(port, files, typer.echo, progress)
+
+
+class _Terminal:
+    """Asks at this terminal; a secret is not echoed."""
+
+    def text(self, question: str, default: str) -> str:
+        return str(typer.prompt(question, default=default, show_default=bool(default)))
+
+    def secret(self, question: str) -> str:
+        return str(typer.prompt(question, default="", show_default=False, hide_input=True))
+
+
+@app.command("configure")
+def configure_command(
+    port: Port = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE.toml",
+            help='Take settings from a file. A secret may be {env = "NAME"} there.',
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="One setting; not for secrets."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Test network, server and radio at the end.")
+    ] = True,
+) -> None:
+    """Ask for what is missing, check each answer on the board, then test it all."""
+    from kenshin.board import configure
+    from kenshin.board.repl import Repl
+
+    with told():
+        values = configure.read_toml(source) if source else {}
+        for pair in set_ or []:
+            key, found, value = pair.partition("=")
+            if not found:
+                raise BoardError(f"--set {pair}: write it as KEY=VALUE")
+            values[key] = value or None
+        with Repl(port) as repl:
+            settings = configure.Settings(repl)
+            exposed = [pair.partition("=")[0] for pair in set_ or []]
+            for key in exposed:
+                if key in settings.secret:
+                    raise BoardError(
+                        f"--set {key}: a command stays in the shell's history. Leave it out and "
+                        'it is asked for, or use --from with {env = "NAME"}.'
+                    )
+            if values:
+                settings.put(values)
+                typer.echo(f"set: {', '.join(sorted(values))}")
+            if sys.stdin.isatty():
+                configure.ask_all(settings, _Terminal(), typer.echo)
+            if settings.missing:
+                raise BoardError(f"Still missing: {', '.join(settings.missing)}")
+            for problem in settings.problems:
+                raise BoardError(problem)
+            typer.echo("The settings are complete.")
+        if check and not configure.test_all(port, typer.echo, ("network", "server", "radio")):
+            raise typer.Exit(1)

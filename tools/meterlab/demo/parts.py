@@ -44,8 +44,9 @@ class Part:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._said.put(line.rstrip())
+        with self._process.stdout as lines:
+            for line in lines:
+                self._said.put(line.rstrip())
         self._said.put(None)
 
     def ready(self) -> str:

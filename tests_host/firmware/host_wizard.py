@@ -1,0 +1,105 @@
+"""gateway.setup() at a virtual board's prompt, as its owner types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from boardline import Line
+from meterlab.board import AccessPoint
+
+Make = Callable[..., Line]
+
+ID = "0123456789ABCDEF0123456789ABCDEF"
+PASSWORD = "ABCDEFGH0123"
+KEY = "correct horse battery"
+TOKEN = "an-invented-token"
+SECRETS = (ID, PASSWORD, KEY, TOKEN)
+
+
+def ready(start: Make) -> Line:
+    line = start(networks=[AccessPoint("far", "x" * 8, rssi=-80), AccessPoint("home", KEY)])
+    line.until("Settings are missing. Press Ctrl-C, then type gateway.setup()")
+    line.send("\x03")
+    line.until(">>> ")
+    return line
+
+
+def answer(line: Line, question: str, text: str) -> str:
+    said = line.until(f"{question}")
+    line.send(text + "\r")
+    return said
+
+
+def test_it_asks_checks_and_keeps(start: Make) -> None:
+    line = ready(start)
+    line.send("gateway.setup()\r")
+    said = answer(line, "board.type [generic]: ", "")
+    assert "3  generic-w5500" in said
+    said = answer(line, "wifi.ssid []: ", "1")
+    assert said.index("1  home  -55 dBm") < said.index("2  far  -80 dBm")
+    said += answer(line, "wifi.key (not shown) [nothing]: ", "short")
+    said += answer(line, "wifi.key (not shown) [nothing]: ", KEY)
+    assert "has 5 characters" in said
+    answer(line, "net.mode [dhcp]: ", "")
+    answer(line, "broute.id (not shown) [nothing]: ", "")
+    said += answer(line, "broute.id (not shown) [nothing]: ", ID[:4] + " " + ID[4:])
+    assert "broute.id: the gateway needs it." in said
+    said += answer(line, "broute.password (not shown) [nothing]: ", PASSWORD.lower())
+    said += answer(line, "server.url []: ", "192.168.1.10")
+    said += answer(line, "server.url []: ", "http://192.0.2.1:8000")
+    assert "is not a server address" in said
+    said += answer(line, "server.token (not shown) [nothing]: ", TOKEN)
+    said += answer(line, "Check it all now? [yes] ", "no")
+    said += line.until(">>> ")
+    for secret in SECRETS:
+        assert secret.lower() not in said.lower()
+    assert line.type("gateway.show('json')").startswith('{"')
+    assert "MISSING" not in line.type("gateway.show()")
+    # Arrow up shows what the prompt remembers: nothing of what was answered.
+    line.send("\x1b[A" * 3)
+    line.send("\x03")
+    said = line.until(">>> ")
+    assert not [secret for secret in SECRETS if secret in said]
+    assert "wizard" not in line.type("import sys; print([m for m in sys.modules if 'wiz' in m])")
+
+
+def test_what_is_there_is_kept_by_enter_and_ctrl_c_ends(start: Make) -> None:
+    line = ready(start)
+    line.raw()
+    line.run(f"import gateway\ngateway.set({{'wifi.ssid': 'home', 'wifi.key': {KEY!r}}})")
+    line.friendly()
+    line.send("gateway.setup()\r")
+    answer(line, "board.type [generic]: ", "generic-w5500")
+    said = line.until("net.mode [dhcp]: ")
+    assert "wifi.ssid" not in said, "a cable needs no name"
+    line.send("static\r")
+    answer(line, "net.ip []: ", "192.168.1.50")
+    line.until("net.mask []: ")
+    line.send("\x03")
+    assert "what was answered before is kept" in line.until(">>> ")
+    said = line.type("gateway.show('net')")
+    assert "static" in said and "192.168.1.50" in said
+
+
+def test_the_checks_are_told_in_words(start: Make) -> None:
+    line = ready(start)
+    line.raw()
+    line.run(
+        "import gateway\ngateway.set({'wifi.ssid': 'home', 'wifi.key': 'wrong horse battery', "
+        f"'broute.id': {ID!r}, 'broute.password': {PASSWORD!r}, "
+        f"'server.url': 'http://192.0.2.1:8000', 'server.token': {TOKEN!r}}})"
+    )
+    line.friendly()
+    line.send("gateway.setup()\r")
+    for _ in range(8):
+        line.until("]: ")
+        line.send("\r")
+    line.until("Check it all now? [yes] ")
+    line.send("\r")
+    said = line.until("Checking the network", 30)
+    said = line.until("It does not work: ", 60) + line.until("\n")
+    assert "Checking the server" not in said
+    said += line.until("gateway.setup() again.", 150)
+    assert "does not take the password" in said, said
+    assert "check power, wiring" in said and "Checking the server" not in said, said
+    line.until(">>> ")

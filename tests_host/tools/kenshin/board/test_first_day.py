@@ -1,0 +1,137 @@
+"""From a blank board to readings at the server, by the commands an owner types."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from meterlab.board import AccessPoint
+from meterlab.datagrams import TimeServer
+from meterlab.demo.parts import Part, Server
+from setup.build import package
+
+RBID = "0123456789ABCDEF0123456789ABCDEF"
+PASSWORD = "ABCDEFGH0123"
+KEY = "correct horse battery"
+
+SETTINGS = """
+# A file like this can be kept with one's other files: it holds no secret.
+[wifi]
+ssid = "out of reach"
+[wifi2]
+ssid = "home"
+key = { env = "HOME_WIFI" }
+[broute]
+id = { env = "BROUTE_ID" }
+password = { env = "BROUTE_PASSWORD" }
+[server]
+url = "http://server.home:8000"
+token = { env = "TOKEN" }
+interval = 10
+[poll]
+interval = 10
+[time]
+ntp = "time.home"
+"""
+
+
+@pytest.mark.timeout(400)
+def test_a_blank_board_is_installed_configured_and_its_readings_arrive(
+    make_board, kenshin, files, tmp_path
+):
+    server = Server(tmp_path)
+    radio = Part(
+        "module",
+        ["meterlab", "module", "--kind", "bp35a1", "--link", str(tmp_path / "radio"), "--fast"],
+        {"METERLAB_ID": RBID, "METERLAB_PASSWORD": PASSWORD},
+    )
+    try:
+        server.ready()
+        radio.ready()
+        with TimeServer() as clock:
+            board = make_board(
+                uart=tmp_path / "radio",
+                networks=[AccessPoint("home", KEY, rssi=-60)],
+                forwards={
+                    ("server.home", 8000): ("127.0.0.1", server.port),
+                    ("time.home", 123): ("127.0.0.1", clock.port),
+                },
+            )
+            # The other way to install: mpremote's own command and package.json.
+            folder = tmp_path / "build" / "board"
+            folder.parent.mkdir()
+            folder.symlink_to(files)
+            done = subprocess.run(
+                [sys.executable, "-m", "mpremote", "connect", str(board.serial), "mip", "install"]
+                + ["--target", "/", str(package(folder))],
+                capture_output=True,
+                text=True,
+                timeout=180,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert "copied 0, removed 0" in kenshin(board, "flash", "--files", files).stdout
+            source = tmp_path / "home.toml"
+            source.write_text(SETTINGS)
+            secrets = {"HOME_WIFI": KEY, "BROUTE_ID": RBID, "BROUTE_PASSWORD": PASSWORD}
+            done = kenshin(
+                board, "configure", "--from", source, env=secrets | {"TOKEN": server.token}
+            )
+            assert "network: the board is at 192.168.4.23, -60 dBm" in done.stdout
+            assert "server: http://server.home:8000 lets it in" in done.stdout
+            assert "radio: joined the meter" in done.stdout
+            for secret in (*secrets.values(), server.token):
+                assert secret not in done.stdout + done.stderr
+            end = time.monotonic() + 60
+            while not server.received() and time.monotonic() < end:
+                time.sleep(0.5)
+            assert server.received() > 0
+    finally:
+        radio.stop()
+        server.stop()
+
+
+def test_what_is_wrong_is_said_in_plain_words(make_board, kenshin, files, tmp_path):
+    board = make_board(files, networks=[AccessPoint("home", KEY)])
+    source = tmp_path / "home.toml"
+    environment = {"BROUTE_ID": RBID, "BROUTE_PASSWORD": PASSWORD, "TOKEN": "an-invented-token"}
+
+    def refused(text: str, *words: str | Path, env: dict[str, str] | None = None) -> str:
+        source.write_text(text)
+        env = environment if env is None else env
+        return kenshin(board, "configure", "--from", source, *words, env=env, code=1).stderr
+
+    assert "not valid TOML" in refused("[wifi")
+    assert "wifi.key: $NOBODY is not set" in refused('[wifi]\nkey = { env = "NOBODY" }')
+    assert "give text, a number" in refused("[wifi]\nssid = true")
+    assert "did you mean wifi.ssid?" in refused('[wifi]\nssdi = "home"')
+    said = refused('[broute]\nid = { env = "BROUTE_ID" }', env={"BROUTE_ID": "5EC4E7"})
+    assert "has 6 characters" in said and "5EC4E7" not in said
+    assert "stays in the shell's history" in refused("", "--set", "wifi.key=correct horse")
+    assert "Still missing: broute.id" in refused('[wifi]\nssid = "home"')
+    done = kenshin(
+        board, "configure", "--from", source, "--set", "poll.interval=5", env={}, code=1
+    )
+    assert "from 10 to 3600" in done.stderr
+
+
+def test_settings_that_are_complete_but_do_not_work(make_board, kenshin, files, tmp_path):
+    board = make_board(files, networks=[AccessPoint("home", KEY)])
+    source = tmp_path / "home.toml"
+    source.write_text(SETTINGS)
+    environment = {"BROUTE_ID": RBID, "BROUTE_PASSWORD": PASSWORD, "TOKEN": "an-invented-token"}
+    said = kenshin(
+        board, "configure", "--from", source, code=1, env=environment | {"HOME_WIFI": "wrong one"}
+    ).stdout
+    assert "The settings are complete." in said
+    assert "network: Wi-Fi " in said and "readings wait on the board" in said
+    assert "Checking the server" not in said, "without a network there is none"
+    assert "radio: " in said and "wiring" in said
+
+
+def test_a_board_without_kenshin(make_board, kenshin):
+    assert "kenshin board flash" in kenshin(make_board(), "configure", code=1).stderr
