@@ -29,8 +29,12 @@ ROOT = Path(__file__).resolve().parents[2]
 TYPINGS = ROOT / ".cache" / "typings"
 KB = 1024
 
-# What a person or a program at the board's prompt may use: its names stay.
-PROMPT = ("gateway", "gateway.settings")
+# What a person or a program at the board's prompt may use, and the methods that a class finds by
+# their name when they are called: their names stay.
+PROMPT = (
+    ("boards", "boards.hw", "boards.names", "boards.rare", "gateway", "gateway.settings")
+    + ("gateway.settings_check", "gateway.settings_edit", "gateway.settings_table")
+)
 
 # Bytes of bytecode that may stay in memory, per package and in all.
 BUDGETS = {"echonet": 6 * KB, "wisun": 10 * KB, "gateway": 21 * KB, "boards": 3 * KB}
