@@ -280,6 +280,37 @@ def shorten_tree(
     return tables
 
 
+def build_date(firmware: Path) -> int | None:
+    """UTC seconds: SOURCE_DATE_EPOCH, or when the newest commit was made; so the same sources give
+    the same files. None when neither is known."""
+    told = os.environ.get("SOURCE_DATE_EPOCH")
+    if told is not None:
+        if not told.isdecimal():
+            raise BuildError(f"SOURCE_DATE_EPOCH is a number of seconds, not {told!r}")
+        return int(told)
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(firmware), "log", "-1", "--format=%ct"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    except FileNotFoundError:
+        return None
+    return int(done.stdout) if done.returncode == 0 and done.stdout.strip() else None
+
+
+def _date(firmware: Path, package: Path) -> list[Built]:
+    """The date for gateway/parts, where a board that lost its time begins."""
+    date = build_date(firmware) if package.is_dir() else None
+    if date is None:
+        return []
+    path = package / "built.txt"
+    path.write_text(f"{date}\n", "utf-8")
+    return [Built("gateway/built.txt", path.stat().st_size)]
+
+
 def build(firmware: Path, target: Path, keep: frozenset[str] = frozenset()) -> list[Built]:
     """Make `target` the board's file system; returns what lies under its lib/. `keep`: names that
     a program beside it uses."""
@@ -288,6 +319,7 @@ def build(firmware: Path, target: Path, keep: frozenset[str] = frozenset()) -> l
     with tempfile.TemporaryDirectory() as folder:
         tables = shorten_tree(firmware / "lib", Path(folder), keep)
         built = compile_tree(Path(folder), target / "lib")
+    built += _date(firmware, target / "lib" / "gateway")
     lines = [
         f"{module}\t{short}\t{old}\n"
         for module, table in sorted(tables.items())

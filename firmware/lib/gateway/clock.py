@@ -32,6 +32,10 @@ class Clock:
         self.at = 0
         self.slew = 0  # ms that UTC is still ahead by at `at`; shrinks by half a ms each ms
         self.set_ms = 0  # when a source of this quality was last heard
+        self.vouched = None  # ms at which a lesser source last said the same
+        self.doubt = None  # UTC ms less ms(), as NTP told it, while that is not believed
+        self.against = None  # (rank, UTC ms less ms()): what a lesser source says instead
+        self.floor = EARLIEST  # no time before this is true: the build's date, when it is known
 
     # -- to be replaced on the PC, where there are no ticks
 

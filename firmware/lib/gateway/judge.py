@@ -1,6 +1,6 @@
 # Which source of time the clock believes, and how it gets there. Loaded when one tells the time,
 # then dropped.
-from gateway.clock import EARLIEST, LATEST
+from gateway.clock import LATEST
 from micropython import const
 
 # Better first. A source is believed over a better one only when that was not heard for a week:
@@ -13,21 +13,67 @@ _VAGUE_MS = (500, 60_000, 2_000)
 _SLEW_MS = const(90_000)  # a step back up to this is spread out
 
 
+# A clock that another source confirmed within a day is not moved further than this by one answer.
+_JUMP_MS = const(90_000)
+_VOUCHED_MS = const(90_000_000)  # 25 h: the meter's clock is read once a day
+_SAME_MS = const(2_000)
+
+
 def believe(clock, utc, quality, at_ms=None):
     """See Clock.set()."""
     now = clock.ms()
-    if not EARLIEST <= utc < LATEST:
+    if not clock.floor <= utc < LATEST:
         return False
     rank = _ORDER.index(quality)
-    if clock.quality is not None and rank > _ORDER.index(clock.quality):
-        if now - clock.set_ms < _STALE_MS:
-            return False
     told = utc * 1000 + (0 if at_ms is None else now - at_ms)
     have = clock.utc_ms(now)
+    far = have is not None and abs(told - have) > _JUMP_MS
+    if clock.quality is not None and rank > _ORDER.index(clock.quality):
+        if now - clock.set_ms < _STALE_MS:
+            if not far:
+                clock.vouched = now
+                clock.doubt = clock.against = None
+            elif clock.doubt is not None and abs(told - now - clock.doubt) <= _JUMP_MS:
+                # What the better source said, and nobody believed: it was right.
+                _move(clock, now, clock.doubt + now, have, "ntp", 0)
+                clock.vouched = now
+            elif _outvoted(clock, rank, told - now):
+                _move(clock, now, told, have, quality, rank)
+                clock.vouched = now
+                return True
+            return False
+    elif far and not rank and _doubtful(clock, now, told):
+        return False
+    _move(clock, now, told, have, quality, rank)
+    return True
+
+
+# Is this jump, as NTP tells it, one to be confirmed first? By any other source; where it was the
+# meter alone that had set the clock, by another answer.
+def _doubtful(clock, now, told):
+    vouched = clock.vouched is not None and now - clock.vouched < _VOUCHED_MS
+    if not vouched and clock.quality != "meter":
+        return False
+    before = clock.doubt
+    clock.doubt = told - now
+    return vouched or before is None or abs(before - clock.doubt) > _SAME_MS
+
+
+# Do two lesser sources say the same against the one that is in force?
+def _outvoted(clock, rank, offset):
+    before = clock.against
+    if before and before[0] != rank and abs(before[1] - offset) <= _JUMP_MS:
+        return True
+    clock.against = rank, offset
+    return False
+
+
+def _move(clock, now, told, have, quality, rank):
+    clock.doubt = clock.against = None
     clock.quality = quality
     clock.set_ms = now
     if have is not None and -_VAGUE_MS[rank] <= told - have <= _VAGUE_MS[0]:
-        return True
+        return
     clock.base = told
     clock.at = now
     clock.slew = 0
@@ -40,4 +86,3 @@ def believe(clock, utc, quality, at_ms=None):
         clock.board.set_rtc(told // 1000)
     for hear in clock.on_set:
         hear()
-    return True

@@ -41,6 +41,9 @@ async def run(keeper):
         return False
     before = clock.utc_at(at)
     if not clock.set(utc, "ntp", at):
+        if clock.doubt is not None:
+            what = "time: %s is %d s off all others, so it has to be confirmed"
+            keeper.log.warn(what, host, utc - before)
         return False
     if before != utc:
         what = "set" if before is None else "corrected by %d s" % (utc - before)

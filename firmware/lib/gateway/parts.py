@@ -1,8 +1,10 @@
 # What the gateway is made of, and who knows whom. Loaded once a run, and dropped.
 import asyncio
+import time
 
+from echonet.dates import jst
 from gateway import drop
-from gateway.clock import Clock
+from gateway.clock import EARLIEST, Clock
 from gateway.console import Console
 from gateway.log import Log
 from gateway.network import Network
@@ -18,6 +20,8 @@ from micropython import const
 
 _CAPACITY = const(48)  # readings kept in RAM: 24 minutes of polls at 30 s, if the flash fails
 _LOG = const(1024)
+_JST = const(32400)
+_DAY = const(86400)
 
 
 # Puts the parts into `app` and its tasks under supervision. See App for the arguments.
@@ -27,6 +31,7 @@ def assemble(app, board, outbox, clock, post, reader, write):
     if clock is None:
         clock = Clock(board) if outbox is None else outbox.clock
     app.clock = clock
+    _built(board, clock)
     app.store = store = Store(board.nvs)
     app.log = log = Log(clock, _LOG)
     settings = app.settings
@@ -75,3 +80,17 @@ def _note_start(board, store, log):
         log.error("flash: why the board started was not kept (%s)", e)
     del resets
     drop("resets")
+
+
+# Nothing can happen before this program was built: a board that lost its time begins there, so
+# that certificates can be checked before anybody has told the time.
+def _built(board, clock):
+    built = EARLIEST
+    try:
+        with open(__file__.rsplit("/", 1)[0] + "/built.txt") as f:
+            built = int(f.read())
+        clock.floor = max(built - _DAY, EARLIEST)
+    except (OSError, ValueError):
+        pass  # not built, but run from its source
+    if tuple(time.gmtime()[:6]) < jst(built - _JST):
+        board.set_rtc(built)

@@ -45,6 +45,35 @@ def test_a_board_gets_bytecode_texts_and_two_sources(tree: Path) -> None:
     assert all(one.size == (tree / "board" / "lib" / one.path).stat().st_size for one in built)
 
 
+def test_the_date_is_that_of_the_newest_commit_or_what_is_told(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    (tree / "firmware" / "lib" / "gateway").mkdir()
+    (tree / "firmware" / "lib" / "gateway" / "__init__.py").write_text("")
+    date = tree / "board" / "lib" / "gateway" / "built.txt"
+    build.build(tree / "firmware", tree / "board")
+    assert not date.exists(), "neither a repository nor told"
+
+    def git(*words: str) -> None:
+        name = ("-c", "user.name=n", "-c", "user.email=e")
+        subprocess.run(["git", "-C", str(tree), *name, *words], check=True, capture_output=True)
+
+    git("init", "-q")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "1795000000 +0900")
+    git("commit", "-q", "--allow-empty", "-m", "one")
+    for _ in range(2):
+        build.build(tree / "firmware", tree / "board")
+        assert date.read_text("utf-8") == "1795000000\n"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1796000000")
+    built = build.build(tree / "firmware", tree / "board")
+    assert date.read_text("utf-8") == "1796000000\n"
+    assert Built("gateway/built.txt", 11) in built
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(BuildError, match="SOURCE_DATE_EPOCH"):
+        build.build(tree / "firmware", tree / "board")
+
+
 def test_only_what_changed_is_compiled_and_what_is_gone_goes(tree: Path) -> None:
     lib, target = tree / "firmware" / "lib", tree / "out"
     compile_tree(lib, target)
