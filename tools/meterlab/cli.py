@@ -16,6 +16,7 @@ from meterlab.demo import cli as demo_cli
 from meterlab.metering import METERS
 from meterlab.scenario import load, shipped
 from meterlab.serve import Service, serve
+from meterlab.swarm_cli import register as register_swarm
 from meterlab.world import KINDS, Plan
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
 
 board_cli.register(app)
 demo_cli.register(app)
+register_swarm(app)
 
 
 @app.command()

@@ -10,7 +10,7 @@ _LEAST_MS = const(5_000)
 _REFUSED_MS = const(60_000)  # the first pause when the token is wrong: no hurry
 _MOST_MS = const(600_000)
 _NEXT_MS = const(1_000)
-_SHARE = const(4)
+_SHARE = const(8)
 _WAIT_S = const(3_600)
 _DAYS = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 _MONTHS = "janfebmaraprmayjunjulaugsepoctnovdec"
@@ -36,8 +36,8 @@ def spread(ms, wait_s, bits):
 
 
 def backlog(took, bits):
-    """Between two batches of a backlog: a second, or four times what the server took for one. So a
-    server that is slow, for all come at once, is asked less."""
+    """Between two batches of a backlog: a second, or eight times what one took. So a server that
+    is slow, for all come at once, is asked less, and the meter has most of the time."""
     ms = max(_NEXT_MS, took * _SHARE)
     return ms + (ms * bits >> 10)
 

@@ -33,8 +33,8 @@ def test_what_the_server_asks_for_is_the_least():
 
 
 def test_a_backlog_gives_way_to_a_slow_server():
-    assert [pace.backlog(took, 0) for took in (0, 250, 300, 5000)] == [1000, 1000, 1200, 20_000]
-    assert pace.backlog(5000, 255) == 24_980
+    assert [pace.backlog(took, 0) for took in (0, 125, 300, 2500)] == [1000, 1000, 2400, 20_000]
+    assert pace.backlog(2500, 255) == 24_980
 
 
 def test_dates_in_the_three_forms_of_the_standard():
