@@ -131,3 +131,12 @@ def configure_command(
             typer.echo("The settings are complete.")
         if check and not configure.test_all(port, typer.echo, ("network", "server", "radio")):
             raise typer.Exit(1)
+
+
+@app.command("monitor")
+def monitor_command(port: Port = None) -> None:
+    """Watch the gateway live in this terminal. It works on undisturbed; q ends the page."""
+    from kenshin.board import monitor
+
+    with told():
+        monitor.run(port)
