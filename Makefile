@@ -16,7 +16,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup demo test lint build flash bench campaign fuzz clean lock
+.PHONY: all help setup demo test lint build flash bench campaign soak fuzz clean lock
 .DELETE_ON_ERROR:
 
 all: setup help
@@ -52,6 +52,10 @@ bench: setup ## Measure speed and memory (what BENCHMARKS.md holds)
 campaign: setup ## Play years in minutes, with faults (SEEDS=200 DAYS=10; SEED=7 shows one again)
 	@PYTHONPATH=firmware/lib:tools:tools/shim $(BIN)/python -m campaign $(if $(SEEDS),--seeds $(SEEDS)) \
 	    $(if $(DAYS),--days $(DAYS)) $(if $(SEED),--seed $(SEED)) $(if $(filter-out auto,$(JOBS)),--jobs $(JOBS))
+
+soak: setup ## Half an hour of the gateway in a board's heap, and a year in virtual time (MINUTES=30 HEAP=100K DAYS=365)
+	@PYTHONPATH=tools $(BIN)/python -m bench.soak --minutes $(or $(MINUTES),30) --heap $(or $(HEAP),100K)
+	@KENSHIN_SOAK_DAYS=$(or $(DAYS),365) $(BIN)/pytest -q -n 0 -s --timeout=0 tests_host/firmware/gateway/host_year.py
 
 fuzz: setup ## Run the fuzz tests with FUZZ=1000000 inputs each
 	@$(BIN)/pytest -n $(JOBS) --timeout=0 -k fuzz --fuzz $(FUZZ) $(TESTS)

@@ -1,7 +1,7 @@
 # Keeps the link to the house's network. The driver connects by itself: this watches, and
 # interferes only when the driver gave up, when nothing has come of it for minutes, or when the
 # link is up but leads nowhere: then it connects anew after 15, 30 and 60 minutes, and after two
-# hours more the board starts anew. What is done then, and told, is in gateway.connect.
+# hours more the board starts anew, once a day. What is done then, and told, is in gateway.connect.
 import gc
 import sys
 from asyncio import Event, TimeoutError
@@ -19,6 +19,7 @@ _DOWN_STEP_MS = const(1_000)
 _LONG_STEP_MS = const(5_000)
 _DEAD_MS = const(900_000)  # connected, but nothing gets through
 _DEAD_MAX_MS = const(7_200_000)
+_DAY_MS = const(86_400_000)
 _AIR_MS = const(70_000)  # a history takes the meter up to 60 s
 
 known = {}  # of gateway.names; host: (address, ms from which on it is looked up anew)
@@ -128,7 +129,11 @@ class Network:
                     if now - since >= _STEADY_MS:
                         todo = "arrive"
                 elif self._troubled and now - self._heard > self._dead_ms:
-                    if self._dead_ms == _DEAD_MAX_MS:
+                    # A new start costs the meter's session: after one that did not help, the next
+                    # is a day later.
+                    if self._dead_ms == _DEAD_MAX_MS and (
+                        now > _DAY_MS or "Hopeless" not in self.board.reset_cause()
+                    ):
                         raise Hopeless("connected, and nothing gets through, for hours")
                     self._heard = now
                     self._dead_ms = min(self._dead_ms * 2, _DEAD_MAX_MS)

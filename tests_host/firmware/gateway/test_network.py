@@ -287,6 +287,11 @@ def test_a_dead_link_is_kicked_then_more_rarely_and_then_the_board_starts_anew()
     e = raises(Hopeless, troubled, rig, 5 * 3600)
     assert "nothing gets through" in str(e)
     assert 225 <= (rig.clock.ms() - began) // 60_000 <= 227, "and 120 after that"
+    rig = Rig()
+    rig.board.cause = "hard: Hopeless: connected, and nothing gets through, for hours"
+    raises(Hopeless, troubled, rig, 48 * 3600)
+    assert 24 <= (rig.clock.ms() - began) // 3_600_000 <= 26, "it did not help before"
+    assert len(rig.calls("kick")) == 14
 
 
 def test_a_word_from_anybody_stops_that():
