@@ -102,6 +102,21 @@ def test_starting_the_b_route_takes_the_right_channel_and_credentials(lab):
     assert lab.run(story, **KIND) == [b"\x0e", b"\x0e"]
 
 
+def test_the_b_route_is_not_started_with_a_neighbours_meter(lab):
+    async def story(host):
+        world = host.world
+        other = world.neighbours[0]
+        assert other.channel == world.node.channel
+        world.air.link(world.module.modem, other).rssi = -40
+        await host.prepare()
+        mine = (await host.ok(0x0053))[3:11] == world.node.mac
+        await host.ok(0x0058)
+        world.node.dead = True
+        return mine, await host.ask(0x0053)
+
+    assert lab.run(story, neighbours=1, **KIND) == (True, b"\x0e")
+
+
 async def joining(host) -> tuple[int, float]:
     """Result of an authentication, and seconds until it came."""
     await host.ok(0x0056)
