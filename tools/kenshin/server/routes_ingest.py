@@ -11,12 +11,13 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
 
-from kenshin.server import body, problems, tokens, wire
+from kenshin.server import body, problems, tokens, want, wire
 from kenshin.server.doors import Passed, admit
 from kenshin.server.gateways import Known
 from kenshin.server.ingest import Gone, Upload
 from kenshin.server.problems import Problem
 from kenshin.server.service import Incoming, Served, Service
+from kenshin.server.store import Unavailable
 
 log = logging.getLogger("kenshin.server")
 router = APIRouter()
@@ -91,9 +92,31 @@ async def receive(request: Request, service: Service) -> Response:
         )
     if batch.status_faults:
         log.warning("%s: status ignored: %s", gateway.code, ", ".join(batch.status_faults))
-    want: list[str] = from_json(outcome.want) if len(outcome.want) > 2 else []
-    answer = wire.receipt(now, outcome.ack, outcome.rejected, want)
+    days: list[str] = from_json(outcome.want) if len(outcome.want) > 2 else []
+    if not days and now - service.looked.get(gateway.id, 0) >= want.EVERY:
+        days = await _missing(service, gateway, batch.status, now)
+    answer = wire.receipt(now, outcome.ack, outcome.rejected, days)
     return Response(answer, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+async def _missing(
+    service: Service, gateway: Known, status: dict[str, Any] | None, now: int
+) -> list[str]:
+    """Days that are not whole here, of a gateway that believes itself to have sent everything."""
+    reach = want.content(status)
+    if reach is None:
+        return []
+    service.looked[gateway.id] = now
+
+    def look() -> list[str]:
+        with service.store.reading() as connection:
+            return want.missing(connection, gateway.id, reach, now)
+
+    try:
+        return await run_in_threadpool(look)
+    except Unavailable as error:  # the readings are stored: that is for another time
+        log.warning("%s: not looked for missing days: %s", gateway.code, error)
+        return []
 
 
 def _parse(content: bytes) -> wire.Batch:

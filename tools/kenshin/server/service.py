@@ -45,6 +45,7 @@ class Service:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        self.looked: dict[int, int] = {}  # gateway: when its missing days were looked for
         self.doors = Doors()
         self.writer = writer.Writer[Incoming, Outcome](
             self.store, self._store_all, self.limits.queue, self._prepare

@@ -143,6 +143,14 @@ class MeterIdentity(BaseModel):
     digits: Count | None = None
 
 
+class Repair(BaseModel):
+    """How far the gateway is with reading missing half-hours from the meter's history."""
+
+    missing: Count | None = Field(None, description="half-hours that the server lacks")
+    days: Count | None = Field(None, description="how many days back the meter tells")
+    reading: Text | None = Field(None, description="the day at which it is (JST, YYYY-MM-DD)")
+
+
 class GatewayStatus(BaseModel):
     """The state of a gateway. Every field may be missing; others are kept as they are."""
 
@@ -172,6 +180,7 @@ class GatewayStatus(BaseModel):
     )
     counters: Annotated[dict[Name, Counter], Field(max_length=100)] | None = None
     meter: MeterIdentity | None = None
+    repair: Repair | None = None
     reset: Text | None = Field(None, description="why the board started")
     resets: Text | None = Field(None, description="the last starts, newest first")
 
