@@ -16,8 +16,13 @@ import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
+
+LIB = str(Path(__file__).resolve().parents[2] / "firmware" / "lib")
+if LIB not in sys.path:
+    sys.path.insert(0, LIB)
 
 PACKAGES = ("boards", "echonet", "gateway", "wisun")
 

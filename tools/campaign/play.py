@@ -23,13 +23,17 @@ Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class Outcome:
-    """What a seed came to. `trouble`: what must not have been, by the name of the check."""
+    """What a seed came to. `trouble`: what must not have been, by the name of the check. `times`:
+    seconds from the start at which the instants were asked for that the server got; `joins`: when
+    the module began to join."""
 
     scenario: Scenario
     trouble: list[tuple[str, Happened]]
     figures: dict[str, float]
     digest: str
     cpu_s: float
+    times: list[int]
+    joins: list[float]
     counters: dict[str, int] = field(default_factory=dict[str, int])
 
 
@@ -215,5 +219,8 @@ def play(
             record.exceptions.append(Happened(days * 86_400, "loop", broken))
         trouble = checks.judge(record, house)
     figures = checks.figures(record, house)
+    times = sorted(row.t - START for row in record.rows if row.kind == "instant")
     cpu_s = time.process_time() - began
-    return Outcome(scenario, trouble, figures, record.digest, cpu_s, house.totals)
+    return Outcome(
+        scenario, trouble, figures, record.digest, cpu_s, times, record.joins, house.totals
+    )
