@@ -17,6 +17,7 @@ from meterlab.trouble import Fault
 
 _AFTER_S = 3_600  # for the last uploads, when all is well again
 _LOOK_S = 20
+_BOOT_S = 3  # of a board
 
 Say = Callable[[str], None]
 
@@ -169,6 +170,7 @@ class Trial(House):
         await self.app.leave()
         self._sum()
         firmware.forget()
+        await asyncio.sleep(_BOOT_S)
         self.switch_on()
 
     def _server(self, word: str) -> None:

@@ -258,6 +258,7 @@ class Watch:
     def board_starts(self, app: Any) -> None:
         """Look at what this run of the gateway hands on."""
         self.record.starts.append(self.now())
+        self._open = None  # it knows nothing of what it asked before
         record = self.record
         log, status, outbox = app.log, app.status, app.outbox
         error, mask, count, append = log.error, log.mask, status.count, outbox.append

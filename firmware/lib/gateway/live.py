@@ -62,8 +62,9 @@ class Live:
                         if energy:
                             energy_due = now + energy_ms
                     again = now + _AGAIN_MS
-                    # Fixed steps, so that the polls do not drift; a late one is not made up for.
-                    if now >= due:
+                    # Fixed steps, so that the polls do not drift; a late one is not made up for,
+                    # and one that was repeated until the next was due stands for that too.
+                    if clock.ms() >= due:
                         due += poll_ms
                         if due <= clock.ms():
                             due = clock.ms() + poll_ms

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -294,6 +295,27 @@ def test_late_answers_are_filed_under_the_time_they_were_asked() -> None:
         assert len(times) == len(set(times))
 
     House().run(story)
+
+
+def test_a_poll_repeated_until_the_next_is_due_is_one_reading() -> None:
+    async def until(h: House, utc: int) -> None:
+        await asyncio.sleep(utc - h.scheduler.utc_ms() / 1000)
+
+    async def story(h: House) -> None:
+        h.do("manners.notify off")
+        slot = START // 1800 * 1800 + 3600
+        await until(h, slot + 270)
+        phase = max(r[2] for r in h.server.kind("instant")) % 60
+        h.do("manners.silent on")
+        # The half-hour's value, this poll, once more the value, and the poll is due once more.
+        await until(h, slot + 300 + (phase - slot - 300) % 60 + 58)
+        h.do("manners.silent off")
+        await asyncio.sleep(300)
+        times = sorted(r[2] for r in h.server.kind("instant"))
+        assert times[-1] > slot + 360
+        assert min(b - a for a, b in pairwise(times)) > 3
+
+    House({"poll.interval": 60}).run(story)
 
 
 def test_a_session_stolen_and_given_back() -> None:
