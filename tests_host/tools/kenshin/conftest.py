@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 import kenshin
 from bench.postgres import Cluster, NoPostgres
-from kenshin.server import gateways
+from kenshin.server import gateways, people
 from kenshin.server.app import create_app
 from kenshin.server.schema import Base
 from kenshin.server.service import Limits, Service
@@ -89,6 +89,10 @@ class Board:
             headers={"Authorization": f"Bearer {self.token}", **headers},
         )
 
+    def _itself(self) -> dict[str, str]:
+        # A gateway may read what is known of it.
+        return {"Authorization": f"Bearer {self.token}"}
+
     def upload(self, *rows: list[Any], stream: int = 1, **more: Any) -> dict[str, Any]:
         """Upload rows; the answer, which must be 200."""
         answer = self.post({"v": 1, "stream": stream, "readings": list(rows), **more})
@@ -97,14 +101,15 @@ class Board:
 
     def detail(self) -> dict[str, Any]:
         """What the server knows of this gateway."""
-        answer = self.client.get(f"/api/v1/gateways/{self.code}")
+        answer = self.client.get(f"/api/v1/gateways/{self.code}", headers=self._itself())
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def readings(self, **parameters: Any) -> list[dict[str, Any]]:
         """All stored readings, page by page."""
         path = f"/api/v1/gateways/{self.code}/readings"
-        answer = self.client.get(path, params={"from": "0", "limit": "500", **parameters})
+        parameters = {"from": "0", "limit": "500", **parameters}
+        answer = self.client.get(path, params=parameters, headers=self._itself())
         found: list[dict[str, Any]] = []
         for _ in range(1000):
             assert answer.status_code == 200, answer.text
@@ -112,8 +117,11 @@ class Board:
             found += page["readings"]
             if page["next"] is None:
                 return found
-            answer = self.client.get(page["next"])
+            answer = self.client.get(page["next"], headers=self._itself())
         raise AssertionError("the pages have no end")
+
+
+_people = itertools.count()
 
 
 class Lab:
@@ -126,6 +134,20 @@ class Lab:
         self.service = Service(self.store, now=lambda: self.now, limits=limits)
         self.app = create_app(self.service)
         self.client = TestClient(self.app, raise_server_exceptions=False)
+        self.client.cookies.set("kenshin", self.login("owner"))
+
+    def login(self, role: str = "owner") -> str:
+        """A new person with this role, and a session: the value of its cookie."""
+        name = f"{role} {next(_people)}"
+        with self.store.writing() as connection:
+            return people.begin(connection, people.add(connection, name, role, self.now), T0, "")
+
+    def visitor(self, role: str | None = None) -> TestClient:
+        """A browser of somebody with this role; None = who is not logged in."""
+        client = TestClient(self.app, raise_server_exceptions=False, follow_redirects=False)
+        if role is not None:
+            client.cookies.set("kenshin", self.login(role))
+        return client
 
     def board(self, name: str = "home") -> Board:
         """A new gateway."""

@@ -92,7 +92,7 @@ def test_listening_beyond_loopback_is_warned_of(start):
     assert server.client.get("/healthz").status_code == 200
     assert server.end(signal.SIGTERM) in (0, -signal.SIGTERM)
     text = server.errors.read_text()
-    assert "WARNING: listening on 0.0.0.0. There is no login yet" in text
+    assert "WARNING: listening on 0.0.0.0 without encryption" in text
 
 
 def test_a_refusal_is_readable_although_the_body_was_not_wanted(start, new_board):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kenshin.server import pages
+from kenshin.server import pages, web
 from kenshin.server.wire import GatewayStatus
 
 STATIC = Path(pages.__file__).parent / "static"
@@ -66,8 +66,8 @@ def test_the_page_asks_no_other_host_for_anything(lab):
     loaded = re.findall(r'(?:src|href)="([^"]+)"', html)
     assert len(loaded) > 5
     for address in loaded:
-        assert "//" not in address, address
-        assert lab.client.get("/" + address).status_code == 200, address
+        assert address.startswith("/") and not address.startswith("//"), address
+        assert lab.client.get(address).status_code == 200, address
     for name in ("page.js", "page.css"):
         assert "//" not in re.sub(
             r"^\s*//.*$|\s// .*$", "", (STATIC / name).read_text(), flags=re.M
@@ -102,11 +102,11 @@ def test_the_page_is_safe_by_its_headers(lab):
 )
 def test_the_language_follows_the_reader(lab, header, language):
     headers = {} if header is None else {"Accept-Language": header}
-    assert pages.language_of(header) == language
+    assert web.language_of(header) == language
     answer = lab.client.get("/", headers=headers)
     assert f'<html lang="{language}">' in answer.text
     assert answer.headers["content-language"] == language
-    assert answer.headers["vary"] == "Accept-Language"
+    assert "Accept-Language" in answer.headers["vary"]
 
 
 def test_both_languages_say_the_same_things():
@@ -120,7 +120,7 @@ def test_both_languages_say_the_same_things():
     assert shape(words("en")) == shape(words("ja"))
 
 
-@pytest.mark.parametrize("language", pages.LANGUAGES)
+@pytest.mark.parametrize("language", web.LANGUAGES)
 def test_every_state_a_gateway_reports_has_plain_words(language):
     found = words(language)
     assert {word: set(codes) for word, codes in found["reasons"].items()} == CODES
@@ -138,7 +138,7 @@ def test_the_server_says_that_it_is_well(lab):
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_a_browser_shows_values_gaps_and_names_as_text(start, new_board, instant, tmp_path):
-    server = start()
+    server = start("--demo")
     board = new_board(server, "<b>home</b>")
     now = int(time.time())
     times = [now - 600 + 30 * n for n in range(8)] + [now - 60, now - 30]

@@ -233,8 +233,9 @@ def test_without_a_token_nothing_is_taken(board, header):
 
 @pytest.mark.parametrize("change", [lambda t: t[:-1], lambda t: t + "A", lambda t: t.swapcase()])
 def test_a_token_that_is_nearly_right_is_wrong(board, instant, change):
-    board.token = change(board.token)
+    right, board.token = board.token, change(board.token)
     problem(board.post({"v": 1, "stream": 1, "readings": [instant(1)]}), 401, "wrong-token")
+    board.token = right
     assert board.readings() == []
 
 

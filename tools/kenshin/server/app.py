@@ -4,39 +4,75 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Receive, Scope, Send
 
 from kenshin import __version__
-from kenshin.server import pages, problems, routes_ingest, routes_read, wire
+from kenshin.server import (
+    access,
+    metrics,
+    pages,
+    problems,
+    routes_external,
+    routes_ingest,
+    routes_read,
+    wire,
+)
 from kenshin.server.service import Service
 from kenshin.server.store import Unavailable
 
 _REF = "#/components/schemas/{model}"
 
 
+# On every answer. A page's own policy is wider than this one.
+_SAFETY = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+_HTTPS = {"Strict-Transport-Security": "max-age=31536000"}
+
+
+def _safely(scope: Scope, send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _SAFETY.items():
+                headers.setdefault(name, value)
+            if scope["scheme"] == "https":
+                headers.update(_HTTPS)
+        await send(message)
+
+    return sending
+
+
 class App(FastAPI):
     """FastAPI, but uploads take the short way: nine of ten requests are uploads."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if (
-            scope["type"] != "http"
-            or scope["path"] != routes_ingest.PATH
-            or scope["method"] != "POST"
-        ):
+        if scope["type"] != "http":
             await super().__call__(scope, receive, send)
-            return
-        request = Request(scope, receive)
+        elif scope["path"] != routes_ingest.PATH or scope["method"] != "POST":
+            await super().__call__(scope, receive, _safely(scope, send))
+        else:
+            response = await self._upload(Request(scope, receive))
+            await response(scope, receive, send)
+
+    async def _upload(self, request: Request) -> Response:
         try:
-            response = await routes_ingest.receive(request, self.state.service)
+            return await routes_ingest.receive(request, self.state.service)
         except problems.Problem as problem:
-            response = problem.response()
+            return problem.response()
         except Unavailable as error:
-            response = problems.not_now(request, error)
+            return problems.not_now(request, error)
         except Exception:  # noqa: BLE001 - told as a problem, and in full in the log
-            response = problems.mistake(request)
-        await response(scope, receive, send)
+            return problems.mistake(request)
 
 
 def create_app(service: Service) -> FastAPI:
@@ -44,6 +80,7 @@ def create_app(service: Service) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        service.start()
         try:
             yield
         finally:
@@ -61,6 +98,8 @@ def create_app(service: Service) -> FastAPI:
     problems.install(app)
     app.include_router(routes_ingest.router)
     app.include_router(routes_read.router)
+    app.include_router(routes_external.router)
+    app.include_router(metrics.router)
     pages.install(app)
 
     def openapi() -> dict[str, Any]:
@@ -86,6 +125,12 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
     components["securitySchemes"] = {
-        "uploadToken": {"type": "http", "scheme": "bearer", "description": "one per gateway"}
+        "uploadToken": {"type": "http", "scheme": "bearer", "description": "one per gateway"},
+        "apiKey": {
+            "type": "http",
+            "scheme": "basic",
+            "description": "access key and secret; requests a minute are limited for each key",
+        },
+        "session": {"type": "apiKey", "in": "cookie", "name": access.COOKIE},
     }
     return document

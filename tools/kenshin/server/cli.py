@@ -5,51 +5,25 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from kenshin.server import gateways, queries, units
-from kenshin.server.store import Store, StoreError, Unavailable, database_url
+from kenshin.server import cli_data, cli_people, gateways, people, queries, rollup, units
+from kenshin.server.cli_common import AsJson, Database, fail, opened
 
 DEFAULT_PORT = 8000
 
 app = typer.Typer(no_args_is_help=True, help="The power metering server.")
 gateway_app = typer.Typer(no_args_is_help=True, help="Gateways: the boards that upload.")
 app.add_typer(gateway_app, name="gateway")
+app.add_typer(cli_people.user_app, name="user")
+app.add_typer(cli_people.key_app, name="key")
+app.add_typer(cli_people.settings_app, name="settings")
+for command in (cli_data.export, cli_data.import_, cli_data.backup, cli_data.doctor):
+    app.command(command.__name__.rstrip("_"))(command)
 
-Database = Annotated[
-    str | None,
-    typer.Option(
-        "--db",
-        metavar="URL",
-        envvar="KENSHIN_DB",
-        help="Database URL or SQLite file. Default: kenshin/kenshin.db in the user's data "
-        "directory ($XDG_DATA_HOME, else ~/.local/share).",
-        show_default=False,
-    ),
-]
-
-
-def _fail(message: object) -> NoReturn:
-    typer.echo(f"kenshin: {message}", err=True)
-    raise typer.Exit(1)
-
-
-@contextmanager
-def _store(db: str | None) -> Generator[Store]:
-    try:
-        store = Store(database_url(db))
-    except StoreError as error:
-        _fail(error)
-    try:
-        yield store
-    except Unavailable as error:
-        _fail(f"{store}: {error.why}")
-    finally:
-        store.close()
+GatewayName = Annotated[str, typer.Argument(help="Service code or name.")]
 
 
 @app.command()
@@ -61,6 +35,18 @@ def run(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 = any free one.")
     ] = DEFAULT_PORT,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address of a proxy in front: what it says of the visitor's address and of "
+            "HTTPS is believed.",
+        ),
+    ] = None,
+    demo: Annotated[
+        bool,
+        typer.Option("--demo", help="Everybody on this machine may look, without logging in."),
+    ] = False,
 ) -> None:
     """Run the server until Ctrl-C."""
     # Only here: the other commands start in half the time without them.
@@ -69,26 +55,37 @@ def run(
     from kenshin.server.app import create_app
     from kenshin.server.service import Service
 
-    with _store(db) as store:
+    with opened(db) as store:
         listener = _listen(host, port)
-        if not _is_loopback(host):
+        if demo and not _is_loopback(host):
+            fail("--demo lets everybody look: only with an address of this machine itself")
+        if not _is_loopback(host) and not proxy:
             typer.echo(
-                f"WARNING: listening on {host}. There is no login yet: whoever reaches this "
-                "machine's port can see all readings. Keep it inside your home network.",
+                f"WARNING: listening on {host} without encryption: passwords and tokens can be "
+                "read on the way. Good inside a home; elsewhere put a proxy with HTTPS in front.",
                 err=True,
             )
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         config = uvicorn.Config(
-            create_app(Service(store)),
+            create_app(Service(store, open=demo)),
             log_level="warning",
             http="httptools",
             loop="auto",
             access_log=False,
             server_header=False,
+            proxy_headers=proxy is not None,
+            forwarded_allow_ips=proxy or "",
             timeout_keep_alive=75,  # longer than a gateway's upload interval
             timeout_graceful_shutdown=10,
         )
-        typer.echo(f"kenshin server: {_address(listener)}  database: {store}")
+        where = _address(listener)
+        typer.echo(f"kenshin server: {where}  database: {store}")
+        with store.writing() as connection:
+            link = None
+            if not demo and not people.anybody(connection):
+                link = people.invite(connection, None, int(time.time()))
+        if link is not None:
+            typer.echo(f"Nobody can log in yet. Once, within 7 days: {where}welcome/{link}")
         try:
             uvicorn.Server(config).run(sockets=[listener])
         except KeyboardInterrupt:
@@ -99,17 +96,11 @@ def run(
 def gateway_add(
     name: Annotated[str, typer.Argument(help="What people call it, such as home.")],
     db: Database = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object, for programs.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Create a gateway: prints its service code and, this once, its token."""
-    with _store(db) as store:
-        try:
-            with store.writing() as connection:
-                added = gateways.add(connection, name, int(time.time()))
-        except gateways.GatewayError as error:
-            _fail(error)
+    with opened(db) as store, store.writing() as connection:
+        added = gateways.add(connection, name, int(time.time()))
     # Only now is it committed: a token that is shown is a token that works.
     if as_json:
         typer.echo(json.dumps(added._asdict()))
@@ -123,13 +114,11 @@ def gateway_add(
 @gateway_app.command("list")
 def gateway_list(
     db: Database = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON array, for programs.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the gateways."""
     rows: list[queries.GatewayRow] = []
-    with _store(db) as store, store.reading() as connection:
+    with opened(db) as store, store.reading() as connection:
         while page := queries.gateways(connection, rows[-1].code if rows else "", 1000):
             rows += page
     if as_json:
@@ -144,6 +133,69 @@ def gateway_list(
         else:
             seen = f"seen {units.rfc3339(row.last_seen)} ({now - row.last_seen} s ago)"
         typer.echo(f"{row.code}  {row.name}  {row.stored} readings  {seen}")
+
+
+@gateway_app.command("token")
+def gateway_token(
+    gateway: GatewayName,
+    db: Database = None,
+    overlap: Annotated[
+        int, typer.Option(min=0, max=3650, help="Days that the old token still works.")
+    ] = 7,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="End all tokens at once, and make none.")
+    ] = False,
+) -> None:
+    """Make a new upload token, printed this once; or end all of them."""
+    with opened(db) as store, store.writing() as connection:
+        known = gateways.find(connection, gateway)
+        if revoke:
+            gateways.revoke(connection, known)
+            token = None
+        else:
+            token = gateways.rotate(connection, known, int(time.time()), overlap * 86_400)
+    if token is None:
+        typer.echo(f"{known.code}  {known.name}: no token works any more")
+    else:
+        typer.echo(f"Token       {token}")
+        typer.echo(f"The old one works for {overlap} more days. Give this to the board now.")
+
+
+@gateway_app.command("edit")
+def gateway_edit(
+    gateway: GatewayName,
+    db: Database = None,
+    name: Annotated[str | None, typer.Option(help="A new name.")] = None,
+    group: Annotated[str | None, typer.Option(help='Its group; "" = none.')] = None,
+    zone: Annotated[str | None, typer.Option(help="Time zone of its days.")] = None,
+    contract: Annotated[
+        int | None, typer.Option(help="Amperes of the contract; 0 = not known.")
+    ] = None,
+) -> None:
+    """Change a gateway's name, group, time zone or contract."""
+    with opened(db) as store, store.writing() as connection:
+        known = gateways.find(connection, gateway)
+        gateways.edit(connection, known, name=name, group=group, zone=zone, contract=contract)
+        if zone is not None:
+            rollup.rezone(connection, known.id)
+    typer.echo(f"{known.code}: changed")
+
+
+@gateway_app.command("remove")
+def gateway_remove(
+    gateway: GatewayName,
+    db: Database = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a gateway and all its readings."""
+    with opened(db) as store:
+        with store.reading() as connection:
+            known = gateways.find(connection, gateway)
+        if not yes:
+            typer.confirm(f"Delete {known.code} {known.name} and all its readings?", abort=True)
+        with store.writing() as connection:
+            gateways.remove(connection, known)
+    typer.echo(f"{known.code}: deleted")
 
 
 def _is_loopback(host: str) -> bool:
@@ -180,5 +232,5 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind(address)
         listener.listen(1024)
     except OSError as error:
-        _fail(f"cannot listen on {host} port {port}: {error.strerror}")
+        fail(f"cannot listen on {host} port {port}: {error.strerror}")
     return listener

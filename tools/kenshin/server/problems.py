@@ -30,6 +30,11 @@ KINDS = {
     "no-token": _Kind(401, "An upload token is needed"),
     "wrong-token": _Kind(401, "The upload token is not known here"),
     "token-expired": _Kind(403, "The upload token may not be used any more"),
+    "no-key": _Kind(401, "An access key, or a login, is needed"),
+    "wrong-key": _Kind(401, "The access key, secret or token is not known here"),
+    "not-allowed": _Kind(403, "You may not do this"),
+    "forged": _Kind(403, "The form did not come from this server, or is too old: load it again"),
+    "too-many": _Kind(429, "Too many requests: wait a little"),
     "not-json": _Kind(400, "The body is not JSON"),
     "incomplete": _Kind(400, "The body ended early"),
     "not-found": _Kind(404, "There is no such thing here"),
@@ -84,7 +89,7 @@ class Problem(Exception):
         if kind.status == 503:
             headers.setdefault("Retry-After", str(RETRY_AFTER))
         if kind.status == 401:
-            headers["WWW-Authenticate"] = 'Bearer realm="kenshin"'
+            headers.setdefault("WWW-Authenticate", 'Bearer realm="kenshin"')
         return _json(
             kind.status, f"/problems/{self.name}", kind.title, self.detail, self.errors, headers
         )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from kenshin.server import tokens
+from kenshin.server.keys import Scope
 from kenshin.server.schema import Conflict, Gateway, Reading, Received, Rejection, State
 from kenshin.server.slots import (
     INSTANT,
@@ -126,9 +127,16 @@ def _reading(row: Any) -> ReadingRow:
     return ReadingRow(KINDS[kind], t, QUALITIES[quality], *values, origins_of(origins))
 
 
-def gateways(connection: Connection, after: str, limit: int) -> list[GatewayRow]:
+def gateways(
+    connection: Connection, after: str, limit: int, scope: Scope | None = None
+) -> list[GatewayRow]:
     """Up to `limit` gateways in the order of their codes, from the one after `after`."""
-    rows = connection.execute(_GATEWAY.where(Gateway.code > after).limit(limit))
+    statement = _GATEWAY.where(Gateway.code > after).limit(limit)
+    if scope is not None and scope.gateway_id is not None:
+        statement = statement.where(Gateway.id == scope.gateway_id)
+    if scope is not None and scope.group_id is not None:
+        statement = statement.where(Gateway.group_id == scope.group_id)
+    rows = connection.execute(statement)
     return [_gateway(row) for row in rows]
 
 

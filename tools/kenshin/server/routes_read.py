@@ -1,13 +1,14 @@
-"""GET /api/v1/...: gateways and their readings. No login yet."""
+"""GET /api/v1/...: gateways and their readings, for pages, keys, and a gateway about itself."""
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
 from kenshin.server import answers, plot, problems, queries, units
+from kenshin.server.access import Reader, Reading
 from kenshin.server.problems import Problem
 from kenshin.server.service import Served
 from kenshin.server.slots import KINDS
@@ -17,12 +18,20 @@ router = APIRouter(prefix="/api/v1")
 
 DAY = 86_400
 _PLOT_POINTS = 20_000
-_GONE = problems.documented("not-found", "invalid", "unavailable")
+_ASKING = ("no-key", "wrong-key", "too-many", "unavailable")
+_GONE = problems.documented("not-found", "invalid", *_ASKING)
+_SECURITY: dict[str, Any] = {"security": [{"apiKey": []}, {"session": []}, {"uploadToken": []}]}
 
 
-@router.get("/gateways", summary="All gateways", responses=problems.documented("unavailable"))
+@router.get(
+    "/gateways",
+    summary="All gateways that you may see",
+    responses=problems.documented("invalid", *_ASKING),
+    openapi_extra=_SECURITY,
+)
 def list_gateways(
     service: Served,
+    reader: Reading,
     request: Request,
     response: Response,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
@@ -30,32 +39,38 @@ def list_gateways(
 ) -> answers.GatewayList:
     """Gateways in the order of their service codes; `next` leads to the following ones."""
     with service.store.reading() as connection:
-        rows = queries.gateways(connection, after, limit + 1)
+        rows = queries.gateways(connection, after, limit + 1, reader.scope)
     following = None
     if len(rows) > limit:
-        following = _link(request, {"after": rows[limit - 1].code, "limit": str(limit)})
-    _headers(response, following)
+        following = link(request, {"after": rows[limit - 1].code, "limit": str(limit)})
+    _headers(response, reader, following)
     gateways = [answers.GatewaySummary.of(row) for row in rows[:limit]]
     return answers.GatewayList(gateways=gateways, next=following)
 
 
-@router.get("/gateways/{code}", summary="One gateway", responses=_GONE)
-def show_gateway(service: Served, response: Response, code: str) -> answers.GatewayDetail:
+@router.get("/gateways/{code}", summary="One gateway", responses=_GONE, openapi_extra=_SECURITY)
+def show_gateway(
+    service: Served, reader: Reading, response: Response, code: str
+) -> answers.GatewayDetail:
     """One gateway: newest values, status, sequence numbers received, readings rejected."""
     with service.store.reading() as connection:
-        row = _gateway(connection, code)
+        row = _gateway(connection, reader, code)
         newest = queries.newest(connection, row.id)
         streams = queries.streams(connection, row.id)
         rejections = queries.rejections(connection, row.id, 20)
-    _headers(response, None)
+    _headers(response, reader, None)
     return answers.GatewayDetail.build(row, service.now(), newest, streams, rejections)
 
 
 @router.get(
-    "/gateways/{code}/readings", summary="Readings of a gateway in time order", responses=_GONE
+    "/gateways/{code}/readings",
+    summary="Readings of a gateway in time order",
+    responses=_GONE,
+    openapi_extra=_SECURITY,
 )
 def list_readings(
     service: Served,
+    reader: Reading,
     request: Request,
     response: Response,
     code: str,
@@ -83,8 +98,8 @@ def list_readings(
 ) -> answers.ReadingList:
     """Readings with from <= t < to. `next` leads to the following ones."""
     now = service.now()
-    start = _time("from", from_)
-    end = _time("to", to)
+    start = moment("from", from_)
+    end = moment("to", to)
     if start is None:
         start = (now if end is None else end) - DAY
     if end is None:
@@ -92,20 +107,26 @@ def list_readings(
     limit = min(limit, service.limits.readings)
     kinds: Iterable[str] = [name for name in KINDS if kind is None or name in kind]
     with service.store.reading() as connection:
-        row = _gateway(connection, code)
+        row = _gateway(connection, reader, code)
         page = queries.readings(connection, row.id, kinds, start, end, limit, after)
     following = None
     if page.more is not None:
         t, last_kind = page.more
         parameters = {"from": str(t), "to": str(end), "limit": str(limit), "after": last_kind}
-        following = _link(request, parameters, kind or [])
-    _headers(response, following)
+        following = link(request, parameters, kind or [])
+    _headers(response, reader, following)
     return answers.ReadingList.build(code, page, following)
 
 
-@router.get("/gateways/{code}/plot", summary="Power over the last hours", responses=_GONE)
+@router.get(
+    "/gateways/{code}/plot",
+    summary="Power over the last hours",
+    responses=_GONE,
+    openapi_extra=_SECURITY,
+)
 def show_plot(
     service: Served,
+    reader: Reading,
     response: Response,
     code: str,
     hours: Annotated[int, Query(ge=1, le=48)] = 6,
@@ -114,22 +135,24 @@ def show_plot(
     end = service.now() + 1
     start = end - hours * 3600
     with service.store.reading() as connection:
-        row = _gateway(connection, code)
+        row = _gateway(connection, reader, code)
         points = queries.powers(connection, row.id, start, end, _PLOT_POINTS)
     gap = plot.longest_step([t for t, _ in points])
     times, values = plot.with_gaps(points, gap)
-    _headers(response, None)
+    _headers(response, reader, None)
     return answers.Plot(start=start, end=end, gap=gap, t=times, power=values)
 
 
-def _gateway(connection: Connection, code: str) -> queries.GatewayRow:
+def _gateway(connection: Connection, reader: Reader, code: str) -> queries.GatewayRow:
+    reader.gateway(connection, code)
     row = queries.gateway(connection, code)
     if row is None:
         raise Problem("not-found", "no gateway has this service code")
     return row
 
 
-def _time(name: str, text: str | None) -> int | None:
+def moment(name: str, text: str | None) -> int | None:
+    """UTC seconds of a parameter. Raises Problem: invalid."""
     if text is None:
         return None
     try:
@@ -139,13 +162,14 @@ def _time(name: str, text: str | None) -> int | None:
         raise Problem("invalid", errors=errors) from None
 
 
-def _link(request: Request, parameters: dict[str, str], kinds: Iterable[str] = ()) -> str:
-    # Relative to the server: right behind a proxy too.
+def link(request: Request, parameters: dict[str, str], kinds: Iterable[str] = ()) -> str:
+    """The path of the next page. Relative to the server: right behind a proxy too."""
     pairs = [*parameters.items(), *(("kind", kind) for kind in kinds)]
     return f"{request.url.path}?{urlencode(pairs)}"
 
 
-def _headers(response: Response, following: str | None) -> None:
+def _headers(response: Response, reader: Reader, following: str | None) -> None:
+    response.headers.update(reader.headers)
     response.headers["Cache-Control"] = "no-store"
     if following is not None:
         response.headers["Link"] = f'<{following}>; rel="next"'

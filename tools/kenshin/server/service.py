@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from kenshin.server import ingest, writer
 from kenshin.server.doors import Doors, Passed
+from kenshin.server.housekeeping import Housekeeper
 from kenshin.server.ingest import Outcome, Upload
 from kenshin.server.store import Store
 
@@ -43,6 +44,7 @@ class Service:
     store: Store
     now: Callable[[], int] = utc
     limits: Limits = field(default_factory=Limits)
+    open: bool = False  # everybody may look, without logging in: for demonstrations
 
     def __post_init__(self) -> None:
         self.looked: dict[int, int] = {}  # gateway: when its missing days were looked for
@@ -50,9 +52,15 @@ class Service:
         self.writer = writer.Writer[Incoming, Outcome](
             self.store, self._store_all, self.limits.queue, self._prepare
         )
+        self.housekeeper = Housekeeper(self.store, self.now)
+
+    def start(self) -> None:
+        """Begin what is done beside answering."""
+        self.housekeeper.start()
 
     def close(self) -> None:
-        """Finish the write under way and close the database."""
+        """Finish the writes under way and close the database."""
+        self.housekeeper.close()
         self.writer.close()
         self.store.close()
 

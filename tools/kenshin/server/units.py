@@ -32,6 +32,8 @@ def parse_time(text: str) -> int:
     Raises ValueError, with what to write instead, for anything else.
     """
     text = text.strip()
+    if len(text) == 10 and text[4] == text[7] == "-":
+        text += "T00:00:00+09:00"  # a day, as the meters have it
     digits = text.removeprefix("-")
     if digits.isascii() and digits.isdecimal():
         if len(digits) > 12 or not TIME_MIN <= int(text) <= TIME_MAX:
@@ -44,7 +46,7 @@ def parse_time(text: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(
-            "seconds since 1970 or RFC 3339 expected, such as 2026-11-20T08:30:00+09:00"
+            "a day, RFC 3339 or seconds since 1970 expected, such as 2026-11-20T08:30:00+09:00"
         ) from None
     if moment.tzinfo is None:
         raise ValueError("the offset is missing: write +09:00 or Z after the time")
@@ -52,3 +54,15 @@ def parse_time(text: str) -> int:
     if not TIME_MIN <= seconds <= TIME_MAX:
         raise ValueError("the time is outside the years 1 to 9999")
     return seconds
+
+
+def month(text: str) -> tuple[int, int]:
+    """The beginning and the end of a month, 2026-11, in Japanese time. Raises ValueError."""
+    year, dash, number = text.partition("-")
+    if not (len(year) == 4 and dash and len(number) == 2 and (year + number).isdecimal()):
+        raise ValueError("a month is written as 2026-11")
+    if not (1 < int(year) < 9999 and 1 <= int(number) <= 12 and text.isascii()):
+        raise ValueError("there is no such month")
+    begin = datetime(int(year), int(number), 1, tzinfo=JST)
+    later = datetime(int(year) + int(number) // 12, int(number) % 12 + 1, 1, tzinfo=JST)
+    return int(begin.timestamp()), int(later.timestamp())

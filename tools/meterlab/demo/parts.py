@@ -101,7 +101,9 @@ class Server(Part):
         gateway = json.loads(added.stdout)
         self.code: str = gateway["code"]
         self.token: str = gateway["token"]
-        super().__init__("kenshin server", ["kenshin", "server", "run", "--port", "0", *database])
+        # Whoever sits at this machine may look at the demonstration without logging in.
+        run = ["kenshin", "server", "run", "--demo", "--port", "0", *database]
+        super().__init__("kenshin server", run)
 
     def ready(self) -> str:
         """Waits until it listens; -> the address of its page."""
@@ -116,7 +118,8 @@ class Server(Part):
     def gateway(self) -> dict[str, Any]:
         """What it knows of the gateway: `stored` rows, `streams` with ranges received."""
         url = f"{self.url}/api/v1/gateways/{self.code}"
-        with urllib.request.urlopen(url, timeout=ASK_SECONDS) as reply:
+        ask = urllib.request.Request(url, headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(ask, timeout=ASK_SECONDS) as reply:
             return cast("dict[str, Any]", json.load(reply))
 
     def received(self) -> int:

@@ -44,6 +44,7 @@
       headers: { Accept: "application/json" },
       signal: AbortSignal.timeout(PATIENCE),
     });
+    if (answer.status === 401) location.reload(); // the session has ended: to the login page
     if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
     return answer.json();
   };
@@ -213,7 +214,7 @@
   }
 
   async function refresh() {
-    const { gateways } = await look("api/v1/gateways?limit=200");
+    const { gateways } = await look("/api/v1/gateways?limit=200");
     gateways.sort((a, b) => a.name.localeCompare(b.name, language));
     const chosen = choose(gateways);
     $("empty").hidden = chosen !== undefined;
@@ -222,7 +223,7 @@
       $("empty").textContent = text("empty");
       return;
     }
-    const path = `api/v1/gateways/${encodeURIComponent(chosen.code)}`;
+    const path = `/api/v1/gateways/${encodeURIComponent(chosen.code)}`;
     const [gateway, plot] = await Promise.all([look(path), look(`${path}/plot?hours=${HOURS}`)]);
     document.title = `${gateway.name} – Kenshin`;
     $("json").href = `${path}/readings`;

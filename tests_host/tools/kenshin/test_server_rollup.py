@@ -1,0 +1,235 @@
+"""Hours and days are folded, old instants dropped, and no total ever changes by that."""
+
+import random
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import func, select, update
+
+from kenshin.server import energy, hours, rollup, settings
+from kenshin.server.housekeeping import LEASE, Housekeeper
+from kenshin.server.schema import Day, Gateway, Hour, Lease, Reading, Stale, State
+from kenshin.server.slots import INSTANT
+
+T0 = 1_795_392_000  # 09:00 in Japan
+DAY0 = T0 - 9 * 3600  # its midnight
+HOUR = 3600
+
+
+def ours(lab, board):
+    with lab.store.reading() as connection:
+        return connection.scalar(select(Gateway.id).where(Gateway.code == board.code))
+
+
+def roll(lab, gateway):
+    more = True
+    while more:
+        with lab.store.writing() as connection:
+            more = rollup.roll(connection, gateway, lab.now)
+
+
+def totals(lab, gateway, spans):
+    """Energies of spans, as a page or the API would ask for them."""
+    with lab.store.reading() as connection:
+        rolled = connection.scalar(select(State.rolled).where(State.gateway_id == gateway))
+        found = []
+        for start, end in spans:
+            loaded = energy.load(connection, gateway, rolled, start, end)
+            found += [energy.total(one, start, end) for one in loaded]
+        return found
+
+
+def days(lab, gateway):
+    with lab.store.reading() as connection:
+        rows = connection.execute(
+            select(Day.t, Day.n, Day.power_sum, Day.power_max, Day.normal, Day.reverse)
+            .add_columns(Day.partial, Day.slots)
+            .where(Day.gateway_id == gateway)
+            .order_by(Day.t)
+        )
+        return {row["t"]: SimpleNamespace(**row) for row in rows.mappings()}
+
+
+def count(lab, table, *where):
+    with lab.store.reading() as connection:
+        return connection.scalar(select(func.count()).select_from(table).where(*where))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_total_changes_by_folding_or_by_dropping_instants(lab, board, instant, slot, seed):
+    chance = random.Random(seed)
+    gateway = ours(lab, board)
+    rows, counter, back = [], 10_000, 500
+    for minute in range(0, 3 * 24 * 60, 7):
+        t = DAY0 + minute * 60
+        counter += chance.randrange(60)
+        back += chance.randrange(3)
+        # Now and then nothing for hours; half-hours are missing at random.
+        if (minute // 60) % 11 in (3, 4):
+            continue
+        seen = {"normal": counter if chance.random() < 0.8 else None, "reverse": back}
+        rows.append(instant(len(rows), t, chance.randrange(-500, 3000), **seen))
+    for n in range(0, 3 * 48):
+        if chance.random() < 0.6:
+            at = [r for r in rows if r[1] == "instant" and r[2] <= DAY0 + n * 1800 and r[7]]
+            value = at[-1][7] if at else 10_000
+            rows.append(slot(len(rows), DAY0 + n * 1800, value, at[-1][8] if at else 500))
+    lab.now = DAY0 + 3 * 86_400 + 1200
+    for k in range(0, len(rows), 500):
+        board.upload(*rows[k : k + 500])
+    spans = [(DAY0 + n * 86_400, DAY0 + (n + 1) * 86_400) for n in range(3)]
+    spans += [(DAY0, DAY0 + 3 * 86_400), (DAY0 + 5 * 1800, DAY0 + 99 * 1800)]
+    spans += [(DAY0 + n * HOUR, DAY0 + (n + 1) * HOUR) for n in range(72)]
+    before = totals(lab, gateway, spans)
+    assert sum(1 for found in before if found.value) > 50
+    roll(lab, gateway)
+    assert totals(lab, gateway, spans) == before
+    folded = days(lab, gateway)
+    assert [folded[start].normal for start, _ in spans[:3]] == [t.value for t in before[0:6:2]]
+    assert [folded[start].reverse for start, _ in spans[:3]] == [t.value for t in before[1:6:2]]
+    with lab.store.writing() as connection:
+        assert rollup.purge(connection, gateway, DAY0 + 2 * 86_400) > 100
+    left = count(lab, Reading, Reading.kind == INSTANT, Reading.t < DAY0 + 2 * 86_400)
+    assert left == 0
+    assert count(lab, Reading, Reading.kind == INSTANT) > 50
+    assert totals(lab, gateway, spans) == before
+    roll(lab, gateway)
+    assert days(lab, gateway) == folded
+
+
+def test_an_hour_knows_its_sum_its_extremes_and_its_ends(lab, board, instant):
+    board.upload(
+        instant(1, DAY0 + 10, 100, current_r=-50, normal=None, reverse=5),
+        instant(2, DAY0 + 20, -300, current_r=40, current_t=7, normal=70),
+        instant(3, DAY0 + 30, None, normal=71),
+        instant(4, DAY0 + HOUR, 9),
+    )
+    gateway = ours(lab, board)
+    roll(lab, gateway)
+    with lab.store.reading() as connection:
+        first, second = hours.stored(connection, gateway, DAY0, DAY0 + 2 * HOUR)
+    assert (first.n, first.power_sum, first.power_min, first.power_max) == (2, -200, -300, 100)
+    assert (first.power_max_t, first.current_r_max, first.current_t_max) == (DAY0 + 10, -50, 7)
+    assert (first.normal_first_t, first.normal_first) == (DAY0 + 20, 70)
+    assert (first.normal_last_t, first.normal_last) == (DAY0 + 30, 71)
+    assert (first.reverse_first, first.reverse_last) == (5, 5)
+    assert (second.t, second.n) == (DAY0 + HOUR, 1)
+
+
+def test_late_readings_are_counted_again(lab, board, instant, slot):
+    gateway = ours(lab, board)
+    board.upload(instant(1, DAY0 + 60, 100), slot(2, DAY0, 1000))
+    roll(lab, gateway)
+    assert days(lab, gateway)[DAY0].power_sum == 100
+    board.upload(instant(3, DAY0 + 90, 11), slot(4, DAY0 + HOUR, 1200))
+    assert count(lab, Stale) == 1
+    with lab.store.reading() as connection:
+        assert rollup.due(connection, lab.now, 10) == [gateway]
+    roll(lab, gateway)
+    today = days(lab, gateway)[DAY0]
+    assert (today.power_sum, today.n, today.normal, today.slots) == (111, 2, 200, 2)
+    assert count(lab, Stale) == 0
+    # A half-hour at midnight ends one day and begins the next.
+    board.upload(slot(5, DAY0 - 86_400, 300))
+    roll(lab, gateway)
+    assert days(lab, gateway)[DAY0 - 86_400].normal == 700
+
+
+def test_what_was_dropped_and_comes_again_is_refused_and_not_counted_twice(lab, board, instant):
+    gateway = ours(lab, board)
+    board.upload(instant(1, DAY0 + 60, 100))
+    roll(lab, gateway)
+    with lab.store.writing() as connection:
+        assert rollup.purge(connection, gateway, DAY0 + HOUR) == 1
+    closed = "t: this hour is closed: only its sums are kept"
+    again = board.upload(instant(1, DAY0 + 60, 100), instant(2, DAY0 + 70, 1), stream=2)
+    assert again["rejected"] == [[1, closed], [2, closed]]
+    # An hour of which nothing was known may still come.
+    assert board.upload(instant(3, DAY0 - 50, 7), stream=2)["ack"] == [[3, 3]]
+    roll(lab, gateway)
+    assert days(lab, gateway)[DAY0].power_sum == 100
+    assert days(lab, gateway)[DAY0 - 86_400].power_sum == 7
+    with lab.store.writing() as connection:
+        assert rollup.purge(connection, gateway, DAY0 + HOUR) == 1
+    roll(lab, gateway)
+    assert days(lab, gateway)[DAY0 - 86_400].power_sum == 7
+
+
+def test_nothing_that_is_not_folded_is_dropped(lab, board, instant):
+    gateway = ours(lab, board)
+    board.upload(instant(1, DAY0 + 60, 100))
+    with lab.store.writing() as connection:
+        assert rollup.purge(connection, gateway, T0) == 0
+    roll(lab, gateway)
+    board.upload(instant(2, DAY0 + 70, 100))  # late: to be counted again first
+    with lab.store.writing() as connection:
+        assert rollup.purge(connection, gateway, T0) == 0
+    roll(lab, gateway)
+    with lab.store.writing() as connection:
+        assert rollup.purge(connection, gateway, T0) == 2
+
+
+def test_days_whose_half_hours_are_missing_are_wished_for(lab, board, slot):
+    gateway = ours(lab, board)
+    full = [DAY0 - n * 1800 for n in range(1, 48 * 4 + 1)]
+    rows = [slot(n, t, n) for n, t in enumerate(full) if t != DAY0 - 30 * 1800]
+    rows = [row for row in rows if not DAY0 - 3 * 86_400 <= row[2] < DAY0 - 2 * 86_400]
+    board.upload(*rows)
+    assert board.upload()["want"] == []
+    roll(lab, gateway)
+    assert board.upload()["want"] == ["2026-11-22", "2026-11-20"]
+    board.upload(slot(900, DAY0 - 30 * 1800, 30))
+    roll(lab, gateway)
+    assert board.upload()["want"] == ["2026-11-20"]
+
+
+def test_a_day_is_the_day_of_the_gateways_time_zone(lab, board, instant):
+    gateway = ours(lab, board)
+    board.upload(*[instant(n, DAY0 - 86_400 + n * HOUR, 1) for n in range(30)])
+    roll(lab, gateway)
+    assert {t: day.n for t, day in days(lab, gateway).items()} == {DAY0 - 86_400: 24, DAY0: 6}
+    with lab.store.writing() as connection:
+        connection.execute(update(Gateway).values(zone="UTC"))
+        rollup.rezone(connection, gateway)
+    found = {t: day.n for t, day in days(lab, gateway).items() if day.n}
+    assert found == {T0 - 2 * 86_400: 9, T0 - 86_400: 21}
+
+
+def test_days_of_23_and_25_hours():
+    zone = "Europe/Berlin"
+    for day, length in ((1_774_738_800, 23), (1_792_879_200, 25)):  # 2026-03-29, 2026-10-25
+        assert rollup.day_start(day, zone) == day
+        assert rollup.next_day(day, zone) - day == length * HOUR
+
+
+# ---- who does it, and when ----
+
+
+def test_the_housekeeper_folds_and_drops_by_the_settings(lab, board, instant):
+    board.upload(instant(1, DAY0 - 500 * 86_400, 5), instant(2, DAY0, 6))
+    keeper = Housekeeper(lab.store, lambda: lab.now)
+    keeper.work()
+    assert count(lab, Hour) == 2
+    assert count(lab, Reading) == 1
+    with lab.store.writing() as connection:
+        settings.write(connection, {"retention.instant_days": 0})
+    board.upload(instant(3, DAY0 - 600 * 86_400, 5))
+    lab.now += 2 * HOUR
+    keeper.work()
+    assert count(lab, Reading) == 2
+
+
+def test_one_server_at_a_time_keeps_house_and_another_takes_over(lab, board, instant):
+    board.upload(instant(1, DAY0))
+    one, two = (Housekeeper(lab.store, lambda: lab.now) for _ in range(2))
+    assert one.lease() and one.lease()
+    assert not two.lease()
+    two.work()
+    assert count(lab, Hour) == 0
+    lab.now += LEASE + 1
+    assert two.lease()
+    assert not one.lease()
+    # A lease from a clock that was far ahead does not hold for ever.
+    with lab.store.writing() as connection:
+        connection.execute(update(Lease).values(until=lab.now + 10**8))
+    assert one.lease()

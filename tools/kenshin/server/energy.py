@@ -1,0 +1,115 @@
+"""Energy of a span of time, from cumulative values. Pure, but for `load`.
+
+The half-hourly values decide: they are the meter's own, and kept for ever. Only where one is
+missing at an end of the span do the first and last values of an hour's instants stand in, which
+outlive the instants themselves: so a total is the same before and after old instants are dropped.
+What is not known is None, never 0; energy from before the span is never put into it.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, select
+
+from kenshin.server.hours import HOUR, HourRow, hours
+from kenshin.server.schema import Reading
+from kenshin.server.slots import HALF_HOUR
+
+SLOT = 1800
+FIELDS = ("normal", "reverse")
+
+Point = tuple[int, int]  # t, cumulative 0.1 Wh
+
+
+class Total(NamedTuple):
+    """Energy in 0.1 Wh, and whether it was not measured from end to end."""
+
+    value: int | None
+    partial: bool
+
+
+class Series(NamedTuple):
+    """Cumulative values of one direction, within and around a span."""
+
+    slots: list[Point]  # half-hourly
+    firsts: list[Point]  # of each hour's instants
+    lasts: list[Point]
+
+
+class Energies(NamedTuple):
+    """Both directions."""
+
+    normal: Series
+    reverse: Series
+
+
+def load(connection: Connection, gateway_id: int, rolled: int, start: int, end: int) -> Energies:
+    """What `total` needs for spans within start..end. `rolled` = of the gateway's state."""
+    rows = connection.execute(
+        select(Reading.t, Reading.normal, Reading.reverse)
+        .where(
+            Reading.gateway_id == gateway_id,
+            Reading.kind == HALF_HOUR,
+            Reading.t >= start,
+            Reading.t <= end,
+        )
+        .order_by(Reading.t)
+    ).all()
+    # Whole hours, folded already or not: the same instants stand in for what is missing.
+    begin, until = (start - 1) // HOUR * HOUR, -(-end // HOUR) * HOUR
+    found = hours(connection, gateway_id, rolled, begin, until)
+    return Energies(
+        _series([(row[0], row[1]) for row in rows], found, "normal"),
+        _series([(row[0], row[2]) for row in rows], found, "reverse"),
+    )
+
+
+def _series(slots: Sequence[Any], found: Sequence[HourRow], field: str) -> Series:
+    return Series(
+        [(t, value) for t, value in slots if value is not None],
+        _points(found, field + "_first"),
+        _points(found, field + "_last"),
+    )
+
+
+def _points(found: Sequence[HourRow], name: str) -> list[Point]:
+    pairs = [(getattr(hour, name + "_t"), getattr(hour, name)) for hour in found]
+    return [(t, value) for t, value in pairs if value is not None]
+
+
+def total(series: Series, start: int, end: int) -> Total:
+    """The energy between two moments; None when there are not two values to tell it from."""
+    inside = [point for point in series.slots if start <= point[0] <= end]
+    begins = bool(inside) and inside[0][0] == start
+    if not begins:
+        before = [point for point in series.lasts if start - SLOT <= point[0] < start]
+        if before:
+            inside.insert(0, (start, before[-1][1]))
+            begins = True
+        else:
+            firsts = [point for point in series.firsts if start <= point[0] < end]
+            if firsts and (not inside or firsts[0][0] < inside[0][0]):
+                inside.insert(0, firsts[0])
+                begins = firsts[0][0] - start <= SLOT
+    ends = bool(inside) and inside[-1][0] == end
+    if not ends:
+        lasts = [point for point in series.lasts if point[0] < end]
+        if inside and lasts and lasts[-1][0] > inside[-1][0]:
+            inside.append(lasts[-1])
+        ends = bool(inside) and end - inside[-1][0] <= SLOT
+    if len(inside) < 2:
+        return Total(None, True)
+    # A value that falls is another meter, or one that began again at 0: that step is unknown.
+    steps = [b[1] - a[1] for a, b in zip(inside, inside[1:], strict=False)]
+    whole = begins and ends and min(steps) >= 0
+    return Total(sum(step for step in steps if step > 0), not whole)
+
+
+def bars(series: Series, start: int, end: int, step: int = SLOT) -> list[int | None]:
+    """Energy of each `step` from start to end; None where an end of it was not measured."""
+    known = dict(series.slots)
+    found: list[int | None] = []
+    for t in range(start, end, step):
+        a, b = known.get(t), known.get(t + step)
+        found.append(b - a if a is not None and b is not None and b >= a else None)
+    return found

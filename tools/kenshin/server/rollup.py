@@ -1,0 +1,234 @@
+"""Folding instants into hours and days, dropping old instants, and saying which days are wanted.
+
+One gateway at a time, each in a transaction of its own: uploads are hardly held up, and it may
+be interrupted anywhere.
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from kenshin.server import energy, hours, units
+from kenshin.server.hours import HOUR, HourRow
+from kenshin.server.schema import Day, Gateway, Hour, Reading, Stale, State
+from kenshin.server.slots import HALF_HOUR, INSTANT, KIND_CODES
+from kenshin.server.upserts import upsert
+
+# An hour is folded so long after its end: late uploads are then the exception.
+GRACE = 600
+# At most so much at once, in seconds: a transaction stays short.
+AT_ONCE = 31 * 86_400
+# How far back a meter's own history reaches, in days.
+HISTORY_DAYS = 99
+# Days asked for at once, newest first.
+MOST_WANTED = 10
+
+
+def day_start(t: int, zone: str) -> int:
+    """The beginning of the day, in a time zone, that holds `t`."""
+    local = datetime.fromtimestamp(t, ZoneInfo(zone))
+    return int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
+
+
+def next_day(start: int, zone: str) -> int:
+    """The beginning of the following day: with summer time 23 or 25 hours later."""
+    return day_start(start + 36 * HOUR, zone)
+
+
+def target(now: int) -> int:
+    """Hours before this are to be folded."""
+    return (now - GRACE) // HOUR * HOUR
+
+
+def due(connection: Connection, now: int, limit: int) -> list[int]:
+    """Gateways with something to fold."""
+    behind = select(State.gateway_id).where(
+        State.rolled < target(now), State.last_seen.is_not(None)
+    )
+    late = select(Stale.gateway_id).distinct()
+    found = [*connection.scalars(behind.limit(limit)), *connection.scalars(late.limit(limit))]
+    return list(dict.fromkeys(found))[:limit]
+
+
+def roll(connection: Connection, gateway_id: int, now: int) -> bool:
+    """Fold what is due of one gateway; True when there is more to do."""
+    state = connection.execute(
+        select(State.rolled, State.purged, Gateway.zone)
+        .join(Gateway, Gateway.id == State.gateway_id)
+        .where(State.gateway_id == gateway_id)
+    ).one_or_none()
+    if state is None:
+        return False
+    start, goal = state.rolled, target(now)
+    if not start:
+        first = _first(connection, gateway_id)
+        start = goal if first is None else min(goal, first // HOUR * HOUR)
+    end = min(goal, start + AT_ONCE)
+    touched: set[int] = set()
+    if start < end:
+        _keep(connection, hours.raw(connection, gateway_id, start, end))
+        touched |= set(range(start, end, HOUR))
+    touched |= _late(connection, gateway_id, end, state.purged)
+    connection.execute(
+        update(State).where(State.gateway_id == gateway_id).values(rolled=max(end, state.rolled))
+    )
+    _days(connection, gateway_id, end, state.zone, touched)
+    if end >= goal:
+        _want(connection, gateway_id, now)
+    return end < goal
+
+
+def _first(connection: Connection, gateway_id: int) -> int | None:
+    # By kind: then the key has the answer.
+    found = [
+        connection.scalar(
+            select(func.min(Reading.t)).where(
+                Reading.gateway_id == gateway_id, Reading.kind == kind
+            )
+        )
+        for kind in KIND_CODES.values()
+    ]
+    return min((t for t in found if t is not None), default=None)
+
+
+def _keep(connection: Connection, rows: Iterable[HourRow]) -> None:
+    values = [row.columns() for row in rows]
+    if values:
+        upsert(connection, Hour, values)
+
+
+def _late(connection: Connection, gateway_id: int, rolled: int, purged: int) -> set[int]:
+    """Fold again the hours that got readings afterwards."""
+    here = (Stale.gateway_id == gateway_id, Stale.t < rolled)
+    found = list(connection.scalars(select(Stale.t).where(*here).order_by(Stale.t).limit(1000)))
+    for t in found:
+        # Of an hour whose instants were dropped the row stands; a new one may come.
+        closed = t < purged and hours.stored(connection, gateway_id, t, t + HOUR)
+        if not closed:
+            _keep(connection, hours.raw(connection, gateway_id, t, t + HOUR))
+    if found:
+        connection.execute(delete(Stale).where(*here, Stale.t <= found[-1]))
+    # A half-hourly value at the very end of an hour also begins the next.
+    return set(found) | {t + HOUR for t in found if t + HOUR < rolled}
+
+
+def _days(
+    connection: Connection, gateway_id: int, rolled: int, zone: str, touched: set[int]
+) -> None:
+    starts = sorted({day_start(t, zone) for t in touched})
+    rows: list[dict[str, Any]] = []
+    for start in starts:
+        rows.append(day(connection, gateway_id, rolled, start, next_day(start, zone)))
+    if rows:
+        upsert(connection, Day, rows)
+
+
+def day(
+    connection: Connection, gateway_id: int, rolled: int, start: int, end: int
+) -> dict[str, Any]:
+    """One day's row, from the hours and half-hours that there are."""
+    found = hours.hours(connection, gateway_id, rolled, start, end)
+    energies = energy.load(connection, gateway_id, rolled, start, end)
+    normal = energy.total(energies.normal, start, end)
+    reverse = energy.total(energies.reverse, start, end)
+    peaks = [(hour.power_max, hour.power_max_t) for hour in found if hour.power_max is not None]
+    most = max(peaks, default=(None, None), key=lambda peak: peak[0])
+    lows = [hour.power_min for hour in found if hour.power_min is not None]
+    partial = normal.partial or (reverse.value is not None and reverse.partial)
+    return {
+        "gateway_id": gateway_id,
+        "t": start,
+        "n": sum(hour.n for hour in found),
+        "power_sum": sum(hour.power_sum for hour in found),
+        "power_min": min(lows, default=None),
+        "power_max": most[0],
+        "power_max_t": most[1],
+        "normal": normal.value,
+        "reverse": reverse.value,
+        "partial": int(partial),
+        "slots": sum(1 for t, _ in energies.normal.slots if start <= t < end),
+    }
+
+
+def rezone(connection: Connection, gateway_id: int) -> None:
+    """The time zone changed: its days begin elsewhere now, so all are made again."""
+    state = connection.execute(
+        select(State.rolled, Gateway.zone)
+        .join(Gateway, Gateway.id == State.gateway_id)
+        .where(State.gateway_id == gateway_id)
+    ).one()
+    first = _first(connection, gateway_id)
+    kept = connection.scalar(select(func.min(Hour.t)).where(Hour.gateway_id == gateway_id))
+    begin = min((t for t in (first, kept) if t is not None), default=None)
+    connection.execute(delete(Day).where(Day.gateway_id == gateway_id))
+    if begin is not None and begin < state.rolled:
+        # From noon to noon: no day is missed, whatever the zone.
+        touched = set(range(begin // HOUR * HOUR, state.rolled, 12 * HOUR))
+        _days(connection, gateway_id, state.rolled, state.zone, touched | {state.rolled - 1})
+
+
+def _want(connection: Connection, gateway_id: int, now: int) -> None:
+    """Days, in the meter's own time, whose half-hourly values are not all there."""
+    today = day_start(now, "Asia/Tokyo")
+    since = today - HISTORY_DAYS * 86_400
+    here = (Reading.gateway_id == gateway_id, Reading.kind == HALF_HOUR)
+    first = connection.scalar(select(func.min(Reading.t)).where(*here, Reading.t >= since))
+    wanted: list[str] = []
+    if first is not None:
+        begin = day_start(first, "Asia/Tokyo")
+        number = ((Reading.t - begin) // 86_400).label("number")
+        counts = {
+            int(row[0]): row[1]
+            for row in connection.execute(
+                select(number, func.count())
+                .where(*here, Reading.t >= begin, Reading.t < today, Reading.normal.is_not(None))
+                .group_by(number)
+            )
+        }
+        for n in range((today - begin) // 86_400 - 1, -1, -1):
+            expected = 48 - (first - begin) // 1800 if n == 0 else 48
+            if counts.get(n, 0) < expected and len(wanted) < MOST_WANTED:
+                day_of = datetime.fromtimestamp(begin, units.JST) + timedelta(days=n)
+                wanted.append(day_of.date().isoformat())
+    connection.execute(
+        update(State).where(State.gateway_id == gateway_id).values(want=json.dumps(wanted))
+    )
+
+
+def purge(connection: Connection, gateway_id: int, limit: int) -> int:
+    """Drop instants from before `limit` that are folded; how many."""
+    state = connection.execute(
+        select(State.rolled, State.purged).where(State.gateway_id == gateway_id)
+    ).one_or_none()
+    if state is None:
+        return 0
+    until = min(limit, state.rolled) // HOUR * HOUR
+    stale = connection.scalar(select(func.min(Stale.t)).where(Stale.gateway_id == gateway_id))
+    if stale is not None:
+        until = min(until, stale)
+    here = (Reading.gateway_id == gateway_id, Reading.kind == INSTANT)
+    oldest = connection.scalar(select(func.min(Reading.t)).where(*here))
+    if oldest is None or oldest >= until:
+        return 0
+    until = min(until, oldest // HOUR * HOUR + AT_ONCE)
+    gone = connection.execute(delete(Reading).where(*here, Reading.t < until)).rowcount
+    connection.execute(
+        update(State).where(State.gateway_id == gateway_id).values(purged=max(until, state.purged))
+    )
+    return gone
+
+
+def to_purge(connection: Connection, limit: int, after: int, count: int) -> list[int]:
+    """Gateways, in the order of their numbers, that may have instants from before `limit`."""
+    return list(
+        connection.scalars(
+            select(State.gateway_id)
+            .where(State.purged < limit, State.rolled > 0, State.gateway_id > after)
+            .order_by(State.gateway_id)
+            .limit(count)
+        )
+    )

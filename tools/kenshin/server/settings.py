@@ -1,0 +1,77 @@
+"""Settings of the server, kept in the database: one table defines each once."""
+
+import json
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import Connection, select
+
+from kenshin.server.schema import Setting
+from kenshin.server.upserts import upsert
+
+
+class SettingError(ValueError):
+    """A setting cannot be set as asked; the text says why."""
+
+
+class Definition(NamedTuple):
+    """A setting: its default also says its type. Numbers have bounds."""
+
+    default: int | str
+    least: int = 0
+    most: int = 0
+    secret: bool = False
+
+
+DEFINITIONS: dict[str, Definition] = {
+    # Days that instants are kept; 0 = for ever. Hours, days and half-hours stay in any case.
+    "retention.instant_days": Definition(400, 0, 36_500),
+    "retention.health_days": Definition(400, 0, 36_500),
+    # Seconds that gateways are asked to wait between uploads; 0 = as they like.
+    "upload.interval": Definition(0, 0, 3600),
+    # Requests a minute, for each API key.
+    "api.rate": Definition(120, 1, 100_000),
+    # Hours after which a session ends when it is not used, and in any case.
+    "session.idle_hours": Definition(24 * 7, 1, 24 * 365),
+    "session.longest_hours": Definition(24 * 30, 1, 24 * 365),
+}
+
+
+def check(key: str, value: Any) -> int | str:
+    """The value, fit to be stored. Raises SettingError."""
+    definition = DEFINITIONS.get(key)
+    if definition is None:
+        raise SettingError(f'there is no setting "{key}"')
+    if isinstance(definition.default, int):
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            raise SettingError(f"{key} is a whole number") from None
+        if not definition.least <= number <= definition.most:
+            raise SettingError(f"{key} is between {definition.least} and {definition.most}")
+        return number
+    text = str(value)
+    if len(text) > 500 or not text.isprintable():
+        raise SettingError(f"{key} has at most 500 printable characters")
+    return text
+
+
+def read(connection: Connection) -> dict[str, Any]:
+    """All settings."""
+    found: dict[str, Any] = {key: each.default for key, each in DEFINITIONS.items()}
+    for key, value in connection.execute(select(Setting.key, Setting.value)):
+        if key in found:
+            found[key] = json.loads(value)
+    return found
+
+
+def number(connection: Connection, key: str) -> int:
+    """A setting that is a number."""
+    stored = connection.scalar(select(Setting.value).where(Setting.key == key))
+    return cast(int, DEFINITIONS[key].default if stored is None else json.loads(stored))
+
+
+def write(connection: Connection, changes: dict[str, Any]) -> None:
+    """Set them. Raises SettingError."""
+    rows = [{"key": key, "value": json.dumps(check(key, value))} for key, value in changes.items()]
+    if rows:
+        upsert(connection, Setting, rows)
