@@ -63,12 +63,33 @@ def test_times_are_understood(text, t):
 
 
 @pytest.mark.parametrize(
+    ("text", "begin", "days"),
+    [
+        ("2026-11", 1_793_458_800, 30),
+        ("2024-02", 1_706_713_200, 29),
+        ("2026-12", 1_796_050_800, 31),
+    ],
+)
+def test_a_month_is_the_meters_month(text, begin, days):
+    assert units.month(text) == (begin, begin + days * 86_400)
+    assert units.parse_time(text + "-01") == begin
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2026", "2026-13", "2026-1", "26-01", "2026-１１", "0001-01"]
+)
+def test_what_is_no_month_is_refused(text):
+    with pytest.raises(ValueError):
+        units.month(text)
+
+
+@pytest.mark.parametrize(
     ("text", "hint"),
     [
         ("", "RFC 3339"),
         ("yesterday", "RFC 3339"),
         ("2026-11-23T09:00:00", "offset"),
-        ("2026-11-23", "offset"),
+        ("2026-11-31", "RFC 3339"),
         ("9" * 12, "1 to 9999"),
         ("9" * 30, "1 to 9999"),
         ("1e5", "RFC 3339"),
