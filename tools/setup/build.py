@@ -34,6 +34,7 @@ KB = 1024
 PROMPT = (
     ("boards", "boards.hw", "boards.names", "boards.rare", "gateway", "gateway.settings")
     + ("gateway.settings_check", "gateway.settings_edit", "gateway.settings_table")
+    + ("gateway.twins",)
 )
 
 # Bytes of bytecode that may stay in memory, per package and in all.

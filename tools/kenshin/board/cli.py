@@ -140,3 +140,64 @@ def monitor_command(port: Port = None) -> None:
 
     with told():
         monitor.run(port)
+
+
+@app.command("doctor")
+def doctor_command(
+    port: Port = None,
+    file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("doctor.txt"),
+    files: Annotated[Path, typer.Option(help="A board's files, to compare with.")] = BUILT,
+) -> None:
+    """Collect what somebody who helps you needs, in one file that is safe to post."""
+    from kenshin.board import doctor
+
+    with told():
+        doctor.examine(port, file, files, typer.echo)
+
+
+@app.command("backup")
+def backup_command(
+    file: Annotated[Path, typer.Argument(help="Where to write it.")],
+    port: Port = None,
+    secrets: Annotated[
+        bool, typer.Option("--secrets", help="With IDs, passwords and tokens: keep it safe.")
+    ] = False,
+) -> None:
+    """Copy settings and readings that no server has yet into a file."""
+    from kenshin.board import backup
+
+    with told():
+        done = backup.backup(port, file, secrets)
+        typer.echo(f"{file}: {done['settings']} settings, {done['files']} files of readings")
+        if not secrets:
+            typer.echo("Secrets are not in it; --secrets would put them in.")
+
+
+@app.command("restore")
+def restore_command(
+    file: Annotated[Path, typer.Argument(help="A backup.")], port: Port = None
+) -> None:
+    """Put a backup on a board that Kenshin is flashed on."""
+    from kenshin.board import backup
+
+    with told():
+        done = backup.restore(port, file)
+        typer.echo(f"restored {done['settings']} settings, {done['files']} files")
+        if done["missing"]:
+            typer.echo("Some settings are missing. Run: kenshin board configure")
+
+
+@app.command("erase")
+def erase_command(
+    port: Port = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove everything from the board: program, settings, readings. MicroPython stays."""
+    from kenshin.board import backup
+
+    with told():
+        if not yes and not typer.confirm(
+            "Program, settings and readings that no server has yet will be gone. Go on?"
+        ):
+            raise typer.Exit(1)
+        typer.echo(f"removed {backup.erase(port)} files and all settings")
