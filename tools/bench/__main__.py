@@ -16,7 +16,17 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import frames, gateway_memory, gateway_speed, ingest, machine, report, simulated, sizes
+from bench import (
+    drain,
+    frames,
+    gateway_memory,
+    gateway_speed,
+    ingest,
+    machine,
+    report,
+    simulated,
+    sizes,
+)
 from bench.import_cost import CostError
 from bench.report import Section
 from meterlab.board import BoardError, FlashError, WaitTimeout
@@ -46,6 +56,7 @@ PARTS: dict[str, Part] = {
     "size": lambda lib, _: sizes.section(lib),
     "memory": lambda _, heap: gateway_memory.section(heap),
     "speed": lambda _, heap: gateway_speed.section(heap),
+    "drain": lambda _lib, _heap: drain.section(),
     "server": lambda _lib, _heap: ingest.section(),
     "simulator": lambda _lib, _heap: simulated.section(),
 }

@@ -279,3 +279,9 @@ class House:
         if restarts and run.trouble is None:
             run.trouble = "died and started again: " + ", ".join(restarts)
         return run
+
+    def drain(self, runtime: Runtime, heap: int, readings: int, seconds: float) -> Run:
+        """The gateway without a meter, with `readings` that wait; see `probe.drain`."""
+        image, cost = self._prepare(runtime)
+        with self._board(image, runtime, heap + cost, None) as board:
+            return self._exec(board.serial, f"probe.drain({readings})", runtime, seconds)

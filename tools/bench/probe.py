@@ -104,3 +104,46 @@ def run(polls, step, poll_ms, energy, upload_s, uploaded):
     _tell("loaded", _free())
     micropython.mem_info()
     app.run()
+
+
+async def _watch(app):
+    sleep_ms = app.clock.sleep_ms
+    ms = app.clock.ms
+    count = app.status.counters.get
+    while not count("uploaded", 0):
+        await sleep_ms(_TICK_MS)
+    first = count("uploaded", 0)
+    begun = told = ms()
+    while len(app.outbox):
+        await sleep_ms(_TICK_MS)
+        if ms() - told > 10_000:
+            told = ms()
+            _tell("count", "waiting", len(app.outbox))
+    _tell("count", "ms", ms() - begun)
+    _tell("count", "drained", count("uploaded", 0) - first)
+    _tell("end")
+    await asyncio.Event().wait()
+
+
+def drain(readings):
+    """So many readings wait when the gateway starts: how long until the server has them."""
+    import gateway
+
+    board = gateway.board()
+    from gateway.app import App
+    from gateway.reading import Reading
+
+    app = App(board)
+    for i in range(readings):
+        app.outbox.append(
+            Reading("instant", 1_700_000_000 + 30 * i, "ntp", i, 10, 20, None, None, "get")
+        )
+        if i % 100 == 0:
+            _tell("count", "waiting", i)
+
+    async def watch(beat):
+        beat(None)
+        await _watch(app)
+
+    app.supervisor.add("probe", watch)
+    app.run()
