@@ -175,7 +175,10 @@ class Link:
         kept = (pan.channel, pan.pan_id, bytes(pan.mac))
         memory.pan = Pan(kept[0], kept[1], kept[2], None, None)
         if self.app.store.pan() != kept:
-            self.app.store.set_pan(kept)
+            try:
+                self.app.store.set_pan(kept)
+            except OSError as e:
+                self.app.log.error("flash: where the meter is was not kept (%s)", e)
         return "joined"
 
     # A single-hop module tells the RSSI in a scan only: two thirds of a second on one channel.

@@ -136,4 +136,7 @@ def facts(r, today):
 
 
 def found(r):
-    r.app.store.set("history", [r.kept, r.ec, r.today])
+    try:
+        r.app.store.set("history", [r.kept, r.ec, r.today])
+    except OSError as e:
+        r.app.log.error("repair: what the meter can tell was not kept (%s)", e)

@@ -33,7 +33,10 @@ async def tune(app):
         if sys.modules.pop("wisun.probe", None):
             delattr(sys.modules["wisun"], "probe")
     app.log.info("radio: %s at %d baud", *found)
-    app.store.set("module", list(found))
+    try:
+        app.store.set("module", list(found))
+    except OSError as e:
+        app.log.error("flash: which module it is was not kept (%s)", e)
     if found[0] == "j11":
         from wisun.j11 import J11 as Driver
     else:
