@@ -27,7 +27,7 @@ def pattern(rssi):
         return _NOTHING
     # In steps, for each change begins the rhythm anew.
     ms = min(max(_FAST + (_NEAR - rssi) // 4 * 64, _FAST), _SLOW)
-    return _COLOURS[rssi_class(rssi)], (ms, ms)
+    return _COLOURS[rssi_class(rssi) or ""], (ms, ms)
 
 
 class Walk:
