@@ -47,7 +47,7 @@ flash: build ## Bring a board up to date and restart it (PORT=/dev/ttyUSB0, when
 	@$(BIN)/kenshin board flash $(if $(PORT),--port $(PORT))
 
 bench: setup ## Measure speed and memory (what BENCHMARKS.md holds)
-	@PYTHONPATH=tools $(BIN)/python -m bench
+	@PYTHONPATH=firmware/lib:tools:tools/shim $(BIN)/python -m bench
 
 campaign: setup ## Play years in minutes, with faults (SEEDS=200 DAYS=10; SEED=7 shows one again)
 	@PYTHONPATH=firmware/lib:tools:tools/shim $(BIN)/python -m campaign $(if $(SEEDS),--seeds $(SEEDS)) \

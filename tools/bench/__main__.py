@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bench import (
     drain,
+    firststart,
     frames,
     gateway_memory,
     gateway_speed,
@@ -57,6 +58,7 @@ PARTS: dict[str, Part] = {
     "memory": lambda _, heap: gateway_memory.section(heap),
     "speed": lambda _, heap: gateway_speed.section(heap),
     "drain": lambda _lib, _heap: drain.section(),
+    "start": lambda _lib, _heap: firststart.section(),
     "server": lambda _lib, _heap: ingest.section(),
     "simulator": lambda _lib, _heap: simulated.section(),
 }

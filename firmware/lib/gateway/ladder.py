@@ -72,8 +72,8 @@ WAIT = const(60)
 
 # Joins trouble the meter: there are at most so many in the first silent hour, and within an hour
 # later on. Some may follow each other as the pauses have it; any more of them keep apart. But a
-# meter that refuses where none answered before is back, and may only be clearing away the old
-# session: then the next comes after the first pause, whatever was before.
+# meter that refuses where none answered before, or the module failed, is back, and may only be
+# clearing away the old session: then the next comes after the first pause, whatever was before.
 MOST = const(15)
 MOST_LATER = const(12)
 QUICK = const(4)
@@ -87,7 +87,7 @@ _PAUSE = const(2)  # index of the next pause
 _RUNG = const(3)  # climbs so far
 _SINCE = const(4)  # s: when the silence began
 _STEP = const(5)  # the step that is due
-_REFUSED = const(6)  # whether the last join was
+_REFUSED = const(6)  # whether that was the last failure
 _JOINS = const(7)  # s: the last joins, the newest last
 _STATES = ("talk", "known", "seek", "fresh", "dead")
 
@@ -106,6 +106,11 @@ class Ladder:
     @property
     def state(self):
         return _STATES[self._memory[_STATE]]
+
+    @property
+    def failures(self):
+        """In a row, in this state."""
+        return self._memory[_FAILED]
 
     @property
     def step(self):
@@ -146,7 +151,7 @@ class Ladder:
         back = cause == "refused" and not memory[_REFUSED]
         if back:
             memory[_PAUSE] = 1
-        if cause == "refused" or cause == "no-join":
+        if not good:
             memory[_REFUSED] = cause == "refused"
         memory[_STATE] = _STATES.index(goal)
         memory[_STEP] = STEPS.index(step)

@@ -196,9 +196,13 @@ class Link:
 
     async def _scan(self):
         self.status.count("scan")
-        pan = await self.driver.find()
+        # Patiently at first; when that has found nothing, often rather than long, for a time.
+        patient = not self.ladder.failures
+        pan = await self.driver.find((5, 6, 7, 8) if patient else (6, 6))
         if pan is None:
             self.status.count("scan.empty")
+            if not patient:
+                return "no-beacon"
             # Somebody there, but nobody for this ID: either the ID is wrong or our meter is too
             # far. Or it has come back just now.
             others = await self.driver.scan(7, paired=False)

@@ -31,7 +31,7 @@ async def find(uart, clock, speed, protocols=("skstack", "j11"), bauds=BAUDS):
     """What answers -> (protocol, baud); `speed(baud)` sets the UART's.
 
     `protocols`, `bauds`: what to try, the likelier first. The first speed is tried patiently, for
-    some 3 s, the others for 0.4 s each. RadioError tells what was tried, and what was heard.
+    some 4 s, the others for 0.4 s each. RadioError tells what was tried, and what was heard.
     """
     ear = _Ear(uart, clock)
     for baud in bauds:
@@ -47,6 +47,10 @@ async def find(uart, clock, speed, protocols=("skstack", "j11"), bauds=BAUDS):
             for protocol in protocols:
                 filler = _FILLER if protocol == "skstack" else b""
                 if await ear.ask(filler + _WORDS[protocol], _FILLED if filler else _ASK):
+                    return ear.protocol, baud
+            # Or it has power since a moment only, and is deaf for 3 s.
+            for protocol in protocols:
+                if await ear.ask(_WORDS[protocol], _ASK):
                     return ear.protocol, baud
     speed(bauds[0])
     speeds = str(bauds[0]) + (" to %d" % bauds[-1] if len(bauds) > 1 else "")
