@@ -54,7 +54,7 @@ campaign: setup ## Play years in minutes, with faults (SEEDS=200 DAYS=10; SEED=7
 	    $(if $(DAYS),--days $(DAYS)) $(if $(SEED),--seed $(SEED)) $(if $(filter-out auto,$(JOBS)),--jobs $(JOBS))
 
 soak: setup ## Half an hour of the gateway in a board's heap, and a year in virtual time (MINUTES=30 HEAP=100K DAYS=365)
-	@PYTHONPATH=tools $(BIN)/python -m bench.soak --minutes $(or $(MINUTES),30) --heap $(or $(HEAP),100K)
+	@PYTHONPATH=firmware/lib:tools:tools/shim $(BIN)/python -m bench.soak --minutes $(or $(MINUTES),30) --heap $(or $(HEAP),100K)
 	@KENSHIN_SOAK_DAYS=$(or $(DAYS),365) $(BIN)/pytest -q -n 0 -s --timeout=0 tests_host/firmware/gateway/host_year.py
 
 fuzz: setup ## Run the fuzz tests with FUZZ=1000000 inputs each

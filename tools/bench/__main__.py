@@ -24,6 +24,7 @@ from bench import (
     gateway_speed,
     ingest,
     machine,
+    mending,
     report,
     simulated,
     sizes,
@@ -59,6 +60,7 @@ PARTS: dict[str, Part] = {
     "speed": lambda _, heap: gateway_speed.section(heap),
     "drain": lambda _lib, _heap: drain.section(),
     "start": lambda _lib, _heap: firststart.section(),
+    "mending": lambda _lib, _heap: mending.section(),
     "server": lambda _lib, _heap: ingest.section(),
     "simulator": lambda _lib, _heap: simulated.section(),
 }

@@ -122,11 +122,12 @@ def _row(buf, at):
 
 
 def within(row, ranges, tell):
-    """Is it in one of [(first, last), ...]? When it is a half-hour, `tell` hears its time."""
+    """Is it in one of [(first, last), ...]? When it is a half-hour, `tell` hears its time, and
+    whether one of its energies is missing."""
     for first, last in ranges:
         if first <= row[0] <= last:
             if tell and row[1] == HALF_HOUR:
-                tell(row[5])
+                tell(row[5], row[9] < 0 or row[10] < 0)
             return True
     return False
 

@@ -34,9 +34,9 @@ class Outbox:
     `store` keeps the stream and how far its numbers are given away, so that none is used twice.
     `root` is the file system's, with a / at its end; None: RAM only. A reading is `window` seconds
     in RAM at most, a half-hour that was just measured not at all. `rejects`: the last [(seq, why)]
-    that the server rejected. `count(name, n)` hears of drops. `on_delivered(t)`, when set, hears
-    of each half-hour that the server acknowledged; which are still to be sent, gateway.waiting
-    tells.
+    that the server rejected. `count(name, n)` hears of drops. `on_delivered(t, half)`, when set,
+    hears of each half-hour that the server acknowledged, `half`: one direction is missing; which
+    are still to be sent, gateway.waiting tells.
     """
 
     # `buf` is a ring: the oldest row has index `first`; from it to the newest there are `span`

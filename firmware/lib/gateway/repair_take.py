@@ -70,7 +70,7 @@ def _failed(r, why):
     r.tries += 1
     r.app.status.count("history." + why)
     r.due = now + _AGAIN_MS
-    if r.tries >= 3 or r.fails:
+    if r.tries >= 3 or r.fails >= 4:
         r.fails += 1
         r.rest = now + min(_REST_MS << min(max(r.fails - 4, 0), 5), _REST_MAX_MS)
         r.app.log.info("repair: EPC %02X: %s, resting", r.job[0], why)

@@ -125,6 +125,12 @@ def status(s, say):
     name = led.name(s) + " "
     section("led", lambda line: line.startswith(name) and say("LED        " + line[10:].strip()))
     known = summary.snapshot(s)
+    if known.get("repair"):
+        n = known["repair"]["missing"]
+        text = "%d half-hours missing" % n if n else "nothing missing"
+        if known["repair"]["reading"]:
+            text += ", reading " + known["repair"]["reading"]
+        say("history    %s; the meter keeps %d days" % (text, known["repair"]["days"]))
     for key in ("queue", "net_rssi", "reset"):
         if known.get(key) is not None:
             say("%-10s %s" % (key, known[key]))

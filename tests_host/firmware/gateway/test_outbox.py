@@ -113,7 +113,7 @@ def test_batches_of_the_newest():
 def test_half_hours_that_wait_and_those_that_were_delivered():
     box = outbox()
     told = []
-    box.on_delivered = told.append
+    box.on_delivered = lambda t, half: told.append(t)
     for t in (T, T + 1800, T + 3600 * 24, T + 17, T - 1800, T + 1800 * 64):
         box.append(half_hour(t, 5))
     box.append(instant(T + 3600))

@@ -153,6 +153,18 @@ def test_what_is_delivered_is_remembered_and_moves_on_with_the_days():
     assert sum([bin(b).count("1") for b in r.map]) == 1
 
 
+def test_a_half_hour_in_one_direction_is_not_done():
+    rig = Rig()
+    rig.session = rig
+    rig.repair.delivered(NOW, True)
+    assert not settled(rig.repair, NOW), "the meter has the other direction, too"
+    rig.repair.delivered(NOW - 2 * DAY, True)
+    assert settled(rig.repair, NOW - 2 * DAY), "the meter was asked for that, and had no more"
+    rig.map = b"\xe2\xe5\xea"
+    rig.repair.delivered(NOW, True)
+    assert settled(rig.repair, NOW)
+
+
 def test_every_half_hour_of_a_day_has_its_own_bit():
     r = Rig().repair
     begin = TODAY * DAY - JST
