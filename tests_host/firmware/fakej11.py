@@ -16,6 +16,7 @@ _WHEN = {
     0x0011: (0, 1, 2, 3),
     0x006B: (0, 1, 2, 3),
     0x00D9: (0, 1, 2, 3),
+    0x00D2: (3,),
     0x005F: (0, 1),
     0x0005: (2, 3),
     0x0008: (2, 3),
@@ -228,6 +229,12 @@ class J11Module(Wire):
             return self.frame(0x6028, bytes((1 if good else max(result, 2),)) + self.peer[2])
 
         self._later(0x56, ms, then)
+
+    def _do_d2(self, data):
+        self.reply(0xD2)
+        if self.pana is not None:
+            ms, result = self.pana
+            self.say(ms, self.frame(0x6028, bytes((result,)) + self.peer[2]))
 
     def _do_57(self, data):
         self.level = 2

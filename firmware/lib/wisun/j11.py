@@ -112,6 +112,10 @@ class J11(Port):
         """
         await self._setup("join", pan, timeout_ms)
 
+    async def renew(self):
+        """Authenticate anew within the session; the gate is closed until that is done, or lost."""
+        await self._setup("renew")
+
     async def leave(self):
         """End the session, if there is one."""
         await self._setup("leave")

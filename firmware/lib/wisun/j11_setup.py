@@ -213,6 +213,15 @@ async def _authenticate(radio, until, least):
         raise JoinTimeout("the authentication came to no end")
 
 
+async def renew(radio):
+    radio._refresh()
+    try:
+        await radio._ask(0x00D2)
+    except RadioError:
+        radio._link(None, radio.joined)  # it goes on with the old keys
+        raise
+
+
 async def leave(radio):
     radio._state.stale = True
     radio._link(None, False)

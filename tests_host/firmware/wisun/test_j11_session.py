@@ -657,3 +657,47 @@ def test_commands_wait_for_each_other():
         assert CHANNEL == module.channel
 
     play(scene)
+
+
+def test_renewing_a_session():
+    async def scene(rig):
+        await joined(rig)
+        driver, module = rig.driver, rig.wire
+        await driver.renew()
+        assert module.lines == [0xD2] and driver.gate == "refreshing"
+        assert (await caught(GateClosed, driver.send(GET))).why == "refreshing"
+        await driver.open_gate(5000)
+        assert driver.joined and rig.events == [("joined", None)]
+        assert await driver.send(GET) == 0
+
+    play(scene)
+
+
+def test_a_renewal_that_is_refused_or_never_ends():
+    async def scene(rig):
+        await joined(rig)
+        rig.wire.pana = (4000, 2)
+        await rig.driver.renew()
+        await rig.clock.sleep_ms(5000)
+        assert not rig.driver.joined and rig.events == [("join-failed", 2)]
+        rig.wire.pana = (3000, 1)
+        await rig.driver.join(PAN)
+        rig.clear()
+        rig.wire.pana = None
+        await rig.driver.renew()
+        await rig.clock.sleep_ms(61_000)
+        assert not rig.driver.joined and rig.driver.gate is None
+        assert rig.events == [("lost", None)]
+
+    play(scene)
+
+
+def test_a_renewal_that_the_module_does_not_begin():
+    async def scene(rig):
+        await joined(rig)
+        rig.wire.replies[0x00D2] = rig.wire.frame(0x20D2, b"\x3d")
+        await caught(Refused, rig.driver.renew())
+        assert rig.driver.joined and rig.driver.gate is None
+        assert await rig.driver.send(GET) == 0
+
+    play(scene)
