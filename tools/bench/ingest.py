@@ -1,127 +1,70 @@
-"""The part about how much the server takes in."""
+"""The part about the server: what it takes in, and how long it takes to answer."""
 
 from __future__ import annotations
 
-import http.client
-import json
-import tempfile
-import threading
-import time
-from dataclasses import dataclass
-from pathlib import Path
-
+from bench import asking, swarm
 from bench.report import Section, Table, number
-from meterlab.demo.parts import Server
+from bench.serving import KINDS, NoPostgres, Served, database
 
 _SECONDS = 3.0
-_TIMEOUT = 20
-_MOST = 4
-_CASES = ((1, 1), (64, 1), (64, _MOST))  # readings per request, clients
-_APART = 2_000_000  # seconds from one client's first reading to another's: more than it uploads
-
-
-@dataclass
-class _Client(threading.Thread):
-    """Uploads batches until told to stop; each in a connection of its own, as a board does."""
-
-    server: Server
-    stream: int
-    batch: int
-    first: int  # time of the first reading
-    requests: int = 0
-    error: str | None = None
-
-    def __post_init__(self) -> None:
-        super().__init__(daemon=True)
-        self.stopping = threading.Event()
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def run(self) -> None:
-        try:
-            while not self.stopping.is_set():
-                self._post()
-                self.requests += 1
-        except (OSError, http.client.HTTPException, RuntimeError) as error:
-            self.error = repr(error)
-
-    def _post(self) -> None:
-        done = self.requests * self.batch
-        body: dict[str, object] = {"v": 1, "stream": self.stream, "readings": self._rows(done)}
-        link = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=_TIMEOUT)
-        try:
-            link.request(
-                "POST",
-                "/api/v1/readings",
-                json.dumps(body),
-                {
-                    "Authorization": f"Bearer {self.server.token}",
-                    "Content-Type": "application/json",
-                    "Connection": "close",
-                },
-            )
-            reply = link.getresponse()
-            told = reply.read()
-            if reply.status != 200 or json.loads(told)["rejected"]:
-                raise RuntimeError(f"status {reply.status}: {told[:200]!r}")
-        finally:
-            link.close()
-
-    def _rows(self, done: int) -> list[list[object]]:
-        rows: list[list[object]] = []
-        for i in range(done, done + self.batch):
-            energy = 12_345_000 + i * 40
-            values = (500 + i % 1_000, 40, 20, energy, None)
-            rows.append([i + 1, "instant", self.first + i, "ntp", *values, "get"])
-        return rows
-
-
-def _measure(server: Server, case: int, batch: int, clients: int) -> tuple[float, float]:
-    """(requests per second, readings per second)."""
-    now = int(time.time())
-    # Each client of each case has a time of its own, so that all readings are new.
-    crowd = [
-        _Client(server, stream, batch, now - (stream + 1) * _APART)
-        for stream in range(case * _MOST, case * _MOST + clients)
-    ]
-    begun = time.monotonic()
-    for client in crowd:
-        client.start()
-    time.sleep(_SECONDS)
-    for client in crowd:
-        client.stopping.set()
-    for client in crowd:
-        client.join(_TIMEOUT)
-    seconds = time.monotonic() - begun
-    errors = [client.error for client in crowd if client.error]
-    if errors:
-        raise RuntimeError(f"upload: {errors[0]}")
-    requests = sum(client.requests for client in crowd)
-    return requests / seconds, requests * batch / seconds
+_GATEWAYS = (1_000, 10_000)
+_CASES = (
+    ("60 readings each", 60, 64, True),
+    ("60 readings each, a connection for every request", 60, 64, False),
+    ("1 reading each", 1, 128, True),
+    ("1 reading each, a connection for every request", 1, 128, False),
+)
+# What is to be reached on two cores: readings/s in batches of 60, requests/s with single ones.
+_AIMS = {60: 30_000, 1: 2_000}
 
 
 def section() -> Section:
-    """Starts a server of its own, with an empty SQLite database."""
+    """Starts servers of its own, each with an empty database."""
     table = Table(
-        "Server",
-        f"Real HTTP on the loopback to `kenshin server run` with SQLite, {_SECONDS:.0f} s each, "
-        "a connection for every request, all readings new. The clients run on the same "
-        "processor, so this is rough, and rather too low.",
-        ("upload", "requests/s", "readings/s"),
+        "Server: uploads",
+        f"Real HTTP on the loopback to `kenshin server run`, one process, {_SECONDS:.0f} s each; "
+        "an upload is answered when it is safe on the disk (SQLite: synchronous=FULL; "
+        "PostgreSQL: fsync and synchronous_commit on). All readings are new, each upload carries "
+        "a status. Swarm and database run on the same two cores, so these are rather too low. "
+        "Wait: from request to answer, with as many requests at once as are in brackets.",
+        ("upload", "requests/s", "readings/s", "wait p50 ms", "p95 ms"),
     )
-    with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder))
+    missed: list[str] = []
+    notes: list[str] = []
+    for kind in KINDS:
         try:
-            server.ready()
-            for i, (batch, clients) in enumerate(_CASES):
-                requests, readings = _measure(server, i, batch, clients)
-                who = "1 gateway" if clients == 1 else f"{clients} at once"
-                table.add(
-                    f"{batch} reading{'s' if batch > 1 else ''} each, {who}",
-                    number(requests),
-                    number(readings),
-                )
+            _measure(kind, table, missed, notes)
+        except NoPostgres as error:
+            notes.append(f"{kind}: not measured: {error}")
+    table.how = " ".join([table.how, *notes])
+    return Section([table, asking.table()], missed)
+
+
+def _measure(kind: str, table: Table, missed: list[str], notes: list[str]) -> None:
+    with database(kind) as where:
+        crowds = {count: swarm.register(where.url, count) for count in _GATEWAYS}
+        served = Served(where)
+        try:
+            for count, crowd in crowds.items():
+                best: dict[int, float] = {}
+                for words, batch, at_once, keep in _CASES:
+                    load = swarm.Load(batch, at_once, keep, _SECONDS)
+                    result = swarm.run(served.port, crowd, load)
+                    requests = result.requests / result.seconds
+                    best[batch] = max(best.get(batch, 0), requests)
+                    table.add(
+                        f"{kind}, {count:,} gateways, {words} ({at_once})",
+                        number(requests),
+                        number(requests * batch),
+                        number(result.wait_ms(0.5)),
+                        number(result.wait_ms(0.95)),
+                    )
+                for batch, aim in _AIMS.items():
+                    if best[batch] * batch < aim:
+                        missed.append(
+                            f"{kind}, {count:,} gateways, batches of {batch}: "
+                            f"{best[batch] * batch:,.0f} readings/s of {aim:,}"
+                        )
+            notes.append(f"Memory of the server with {kind}: {served.memory() / 2**20:.0f} MB.")
         finally:
-            server.stop()
-    return Section([table])
+            served.stop()

@@ -1,0 +1,139 @@
+"""How long pages and the API take with many readings stored. KENSHIN_ROWS: how many."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import time
+
+from sqlalchemy import Connection, text
+
+from bench.report import Table, number
+from bench.serving import KINDS, NoPostgres, Served, database
+from kenshin.server import gateways, hot, rollup
+from kenshin.server.store import Store, database_url
+
+ROWS = int(os.environ.get("KENSHIN_ROWS", "1000000"))
+_GATEWAYS = 10
+_STEP = 30  # seconds between two instants
+_TIMES = 30
+_SLOW_MS = 200  # what a page or an answer is to stay under
+
+
+def _seed(connection: Connection, numbers: list[int], each: int, now: int) -> None:
+    """Instants and half-hours, inserted directly: the same counter in both."""
+    begin = now // 1800 * 1800 - each * _STEP
+    series = (
+        "generate_series(CAST(0 AS BIGINT), :most) AS s (n)"
+        if connection.dialect.name == "postgresql"
+        else "(WITH RECURSIVE s (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n < :most)"
+        " SELECT n FROM s)"
+    )
+    columns = "gateway_id, kind, t, quality, power, current_r, current_t, normal, reverse"
+    for gateway in numbers:
+        for kind, step, power, most in (
+            (0, _STEP, "300 + n % 900", each - 1),
+            (1, 1800, "NULL", each * _STEP // 1800),
+        ):
+            current = "NULL" if kind else "40"
+            connection.execute(
+                text(
+                    f"INSERT INTO readings ({columns}, origins, received)"
+                    f" SELECT :gateway, {kind}, :begin + n * {step}, 0, {power}, {current}, NULL,"
+                    f" 1000000 + n * {step // 10}, NULL, 1, :now FROM {series}"
+                ),
+                {"gateway": gateway, "begin": begin, "most": most, "now": now},
+            )
+
+
+def _fill(url: str, rows: int) -> tuple[str, int]:
+    """(a service code, rows stored)."""
+    now = int(time.time())
+    each = rows // _GATEWAYS
+    store = Store(database_url(url))
+    try:
+        with store.writing() as connection:
+            added = [gateways.add(connection, f"home {n}", now) for n in range(_GATEWAYS)]
+            numbers = [gateways.find(connection, one.code).id for one in added]
+        if store.postgres:
+            for t in range(now - each * _STEP - 86_400, now + 86_400, 20 * 86_400):
+                with store.writing() as connection:
+                    hot.make_partition(connection, t)
+            with store.writing() as connection:
+                hot.make_partition(connection, now)
+        for number_ in numbers:
+            with store.writing() as connection:
+                connection.execute(text("UPDATE gateway_state SET last_seen = :t"), {"t": now})
+                _seed(connection, [number_], each, now)
+        more = True
+        while more:
+            with store.writing() as connection:
+                more = rollup.roll(connection, numbers[0], now)
+        with store.reading() as connection:
+            stored = connection.execute(text("SELECT count(*) FROM readings")).scalar()
+    finally:
+        store.close()
+    return added[0].code, int(stored or 0)
+
+
+def _ask(port: int, path: str) -> list[float]:
+    waits: list[float] = []
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        for _ in range(_TIMES):
+            begun = time.monotonic()
+            link.request("GET", path)
+            reply = link.getresponse()
+            content = reply.read()
+            waits.append((time.monotonic() - begun) * 1000)
+            if reply.status != 200:
+                raise RuntimeError(f"{path}: {reply.status} {content[:200]!r}")
+    finally:
+        link.close()
+    return sorted(waits)
+
+
+def table() -> Table:
+    """Starts servers of its own, with that many readings."""
+    found = Table(
+        "Server: answers",
+        f"Real HTTP to one server process, {_TIMES} requests each, one after the other, with "
+        f"{_GATEWAYS} gateways that were polled each {_STEP} s. Aim: under {_SLOW_MS} ms.",
+        ("request", "readings stored", "p50 ms", "p95 ms", "slowest ms"),
+    )
+    for kind in KINDS:
+        try:
+            with database(kind) as where:
+                code, stored = _fill(where.url, ROWS)
+                served = Served(where)
+                try:
+                    _table(found, kind, served.port, code, stored)
+                finally:
+                    served.stop()
+        except NoPostgres as error:
+            found.how += f" {kind}: not measured: {error}"
+    return found
+
+
+def _table(found: Table, kind: str, port: int, code: str, stored: int) -> None:
+    api, external = f"/api/v1/gateways/{code}", "/external_api/v1"
+    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
+    for words, path in (
+        ("first page", "/"),
+        ("gateways", "/api/v1/gateways"),
+        ("newest values", api),
+        ("plot of 6 hours", f"{api}/plot"),
+        ("plot of 48 hours", f"{api}/plot?hours=48"),
+        ("1,000 powers", f"{external}/active_power/{code}?from={day}&limit=1000"),
+        ("half-hours of a month", f"{external}/fwd_int_power/{code}?from=2020-01-01&limit=1488"),
+        ("days of a year", f"{external}/fwd_power_day/{code}?from=2020-01-01&limit=366"),
+        ("CSV of a day of instants", f"{external}/export?kind=instant&gateway={code}"),
+    ):
+        waits = _ask(port, path)
+        found.add(
+            f"{kind}, {words}",
+            number(stored),
+            number(waits[len(waits) // 2], 1),
+            number(waits[int(len(waits) * 0.95)], 1),
+            number(waits[-1], 1),
+        )
