@@ -15,6 +15,7 @@ from kenshin.server import (
     metrics,
     pages,
     problems,
+    routes_energy,
     routes_external,
     routes_ingest,
     routes_read,
@@ -98,6 +99,7 @@ def create_app(service: Service) -> FastAPI:
     problems.install(app)
     app.include_router(routes_ingest.router)
     app.include_router(routes_read.router)
+    app.include_router(routes_energy.router)
     app.include_router(routes_external.router)
     app.include_router(metrics.router)
     pages.install(app)

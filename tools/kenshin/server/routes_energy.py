@@ -1,0 +1,184 @@
+"""GET /api/v1/gateways/{code}/energy: bars of a day, a month or a year, both directions."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection, select
+
+from kenshin.server import energy, problems, rollup, units
+from kenshin.server.access import Reading
+from kenshin.server.problems import Problem
+from kenshin.server.schema import Day, State
+from kenshin.server.service import Served
+
+router = APIRouter(prefix="/api/v1")
+
+
+class Bars(BaseModel):
+    """Energy by half-hours (of a day), days (of a month) or months (of a year)."""
+
+    period: Literal["day", "month", "year"]
+    start: int = Field(description="UTC seconds")
+    end: int
+    previous: str = Field(description="date of the period before")
+    next: str = Field(description="date of the period after")
+    t: list[int] = Field(description="beginning of each bar, UTC seconds")
+    normal: list[int | None] = Field(description="0.1 Wh used; null = not measured")
+    reverse: list[int | None] = Field(description="0.1 Wh sold; null = not measured")
+    partial: list[bool] = Field(description="not measured from end to end")
+    total_normal: str | None = Field(description="kWh of the whole, exact decimal")
+    total_reverse: str | None
+    total_partial: bool
+
+
+class _Piece(NamedTuple):
+    t: int
+    normal: energy.Total
+    reverse: energy.Total
+
+
+@router.get(
+    "/gateways/{code}/energy",
+    summary="Energy of a day, a month or a year",
+    responses=problems.documented(
+        "not-found", "invalid", "no-key", "wrong-key", "too-many", "unavailable"
+    ),
+    openapi_extra={"security": [{"apiKey": []}, {"session": []}, {"uploadToken": []}]},
+)
+def show_energy(
+    service: Served,
+    reader: Reading,
+    response: Response,
+    code: str,
+    period: Annotated[Literal["day", "month", "year"], Query()] = "day",
+    on: Annotated[
+        str | None,
+        Query(
+            max_length=10,
+            description="A day in the period, in the gateway's time zone; default today.",
+            examples=["2026-11-20"],
+        ),
+    ] = None,
+) -> Bars:
+    """What was not measured is null: a gap is a gap, and its energy is in no single bar."""
+    response.headers.update(reader.headers)
+    response.headers["Cache-Control"] = "no-store"
+    with service.store.reading() as connection:
+        gateway_id, zone = reader.gateway(connection, code)
+        today = datetime.fromtimestamp(service.now(), ZoneInfo(zone)).date()
+        day = today if on is None else _date(on)
+        first, after, before = _period(period, day)
+        start, end = (_begin(each, zone) for each in (first, after))
+        rolled = connection.scalar(select(State.rolled).where(State.gateway_id == gateway_id))
+        if period == "day":
+            pieces = _half_hours(connection, gateway_id, rolled or 0, start, end)
+        else:
+            days = _days(connection, gateway_id, rolled or 0, zone, start, end)
+            pieces = days if period == "month" else _months(days, zone, first.year)
+        loaded = energy.load(
+            connection, gateway_id, rolled or 0, start, min(end, service.now() + 1)
+        )
+        totals = [energy.total(one, start, min(end, service.now() + 1)) for one in loaded]
+    return Bars(
+        period=period,
+        start=start,
+        end=end,
+        previous=before.isoformat(),
+        next=after.isoformat(),
+        t=[t for t, _, _ in pieces],
+        normal=[normal.value for _, normal, _ in pieces],
+        reverse=[reverse.value for _, _, reverse in pieces],
+        partial=[
+            normal.partial or (reverse.value is not None and reverse.partial)
+            for _, normal, reverse in pieces
+        ],
+        total_normal=units.kwh(totals[0].value),
+        total_reverse=units.kwh(totals[1].value),
+        total_partial=totals[0].partial,
+    )
+
+
+def _date(text: str) -> date:
+    try:
+        found = date.fromisoformat(text)
+        if not 1971 <= found.year <= 9000 or len(text) != 10:
+            raise ValueError
+    except ValueError:
+        errors = [{"where": "query.on", "why": "a day is written as 2026-11-20"}]
+        raise Problem("invalid", errors=errors) from None
+    return found
+
+
+def _period(period: str, day: date) -> tuple[date, date, date]:
+    """(first day, first day of the next period, first day of the one before)."""
+    if period == "day":
+        n = day.toordinal()
+        return day, date.fromordinal(n + 1), date.fromordinal(n - 1)
+    if period == "month":
+        first = day.replace(day=1)
+        later = date(day.year + day.month // 12, day.month % 12 + 1, 1)
+        return first, later, date.fromordinal(first.toordinal() - 1).replace(day=1)
+    return date(day.year, 1, 1), date(day.year + 1, 1, 1), date(day.year - 1, 1, 1)
+
+
+def _begin(day: date, zone: str) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp())
+
+
+def _half_hours(
+    connection: Connection, gateway_id: int, rolled: int, start: int, end: int
+) -> list[_Piece]:
+    loaded = energy.load(connection, gateway_id, rolled, start, end)
+    normal = energy.bars(loaded.normal, start, end)
+    reverse = energy.bars(loaded.reverse, start, end)
+    return [
+        _Piece(start + n * energy.SLOT, energy.Total(a, a is None), energy.Total(b, False))
+        for n, (a, b) in enumerate(zip(normal, reverse, strict=True))
+    ]
+
+
+def _days(
+    connection: Connection, gateway_id: int, rolled: int, zone: str, start: int, end: int
+) -> list[_Piece]:
+    rows = connection.execute(
+        select(Day.t, Day.normal, Day.reverse, Day.partial).where(
+            Day.gateway_id == gateway_id, Day.t >= start, Day.t < end
+        )
+    )
+    kept = {
+        t: _Piece(t, energy.Total(normal, bool(partial)), energy.Total(reverse, False))
+        for t, normal, reverse, partial in rows
+    }
+    found: list[_Piece] = []
+    while start < end:
+        after = rollup.next_day(start, zone)
+        if start <= rolled < after:  # today: not folded to its end yet
+            row = rollup.day(connection, gateway_id, rolled, start, after)
+            partial = bool(row["partial"])
+            kept[start] = _Piece(
+                start,
+                energy.Total(row["normal"], partial),
+                energy.Total(row["reverse"], False),
+            )
+        unknown = energy.Total(None, True)
+        found.append(kept.get(start, _Piece(start, unknown, unknown)))
+        start = after
+    return found
+
+
+def _months(days: list[_Piece], zone: str, year: int) -> list[_Piece]:
+    found: list[_Piece] = []
+    for month in range(1, 13):
+        begin = _begin(date(year, month, 1), zone)
+        end = _begin(date(year + month // 12, month % 12 + 1, 1), zone)
+        mine = [piece for piece in days if begin <= piece.t < end]
+        sums: list[energy.Total] = []
+        for totals in ([one.normal for one in mine], [one.reverse for one in mine]):
+            known = [one.value for one in totals if one.value is not None]
+            partial = any(one.partial or one.value is None for one in totals)
+            sums.append(energy.Total(sum(known) if known else None, partial))
+        found.append(_Piece(begin, sums[0], sums[1]))
+    return found
