@@ -1,4 +1,4 @@
-"""Every product that the simulator plays: found, joined, read; and nothing written that must not."""
+"""Every product that the simulator plays: found, joined, read; nothing written that must not be."""
 
 from __future__ import annotations
 
