@@ -16,7 +16,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup demo test lint build flash bench campaign soak fuzz clean lock
+.PHONY: all help setup demo test lint build flash bench campaign soak fuzz powercut clean lock
 .DELETE_ON_ERROR:
 
 all: setup help
@@ -59,6 +59,9 @@ soak: setup ## Half an hour of the gateway in a board's heap, and a year in virt
 
 fuzz: setup ## Run the fuzz tests with FUZZ=1000000 inputs each
 	@$(BIN)/pytest -n $(JOBS) --timeout=0 -k fuzz --fuzz $(FUZZ) $(TESTS)
+
+powercut: setup ## Cut the power at every flash operation of the outbox (a sample is in make test)
+	@PYTHONPATH=tools $(BIN)/python -m meterlab.board.powercut
 
 clean: ## Remove all that make has made
 	rm -rf $(VENV) $(CACHE) build tools/shim/*.egg-info

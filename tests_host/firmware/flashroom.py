@@ -38,8 +38,12 @@ class FlashRoom:
             VfsLfs2.mkfs(self.flash)
             mount(VfsLfs2(self.flash), "/room")
         else:
+            from campaign import firmware
+
+            self._quick = firmware.quick()
+            self._quick.__enter__()
             self._statvfs = os.statvfs
-            os.statvfs = lambda path: (4096, 4096, BLOCKS, BLOCKS - 4)
+            os.statvfs = lambda path: (4096, 4096, BLOCKS, BLOCKS)
         return self
 
     def __exit__(self, *_):
@@ -49,6 +53,7 @@ class FlashRoom:
             umount("/room")
         else:
             os.statvfs = self._statvfs
+            self._quick.__exit__(None, None, None)
             self._folder.cleanup()
 
     def names(self):

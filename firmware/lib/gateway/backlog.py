@@ -7,9 +7,7 @@ _ID = const(0)
 _KIND = const(1)
 _STATE = const(2)
 _SLOTS = const(5)
-_DONE = const(6)
 _QUALITY = const(8)
-_OPEN = const(0)
 _CLOSED = const(1)
 _UNDATED = const(4)
 
@@ -43,24 +41,25 @@ def _seq(head):
 def _kind(box, data, kind):
     for i in range(segments.count(data)):
         e = segments.get(data, i)
-        if (
-            e[_KIND] != kind
-            or e[_STATE] > _CLOSED
-            or e[_QUALITY] == _UNDATED
-        ):
+        if e[_KIND] != kind or e[_STATE] > _CLOSED or e[_QUALITY] == _UNDATED:
             continue
         f = None
+        gone = False
         try:
             f = open(segments.path(box, e[_ID]), "rb")
             for begin, end, bad, row in segments.scan(box, e, f):
                 yield e[_ID], begin, end, bad, row
         except OSError as error:
-            # No file: an empty one. Otherwise the rest of it is tried again with the next batch.
-            if error.args[0] != 2:
+            # No file: an empty one, or the power went just after it was done with. Otherwise the
+            # rest of it is tried again with the next batch.
+            gone = error.args[0] == 2
+            if not gone:
                 box.failed(error)
         finally:
             if f:
                 f.close()
+        if gone and e[_STATE] == _CLOSED:
+            yield e[_ID], segments.done(box, e), e[_SLOTS], 0, None
 
 
 def read(batch, limit):

@@ -73,7 +73,7 @@ class Outbox:
         except (OSError, MemoryError) as e:
             self.failed(e)
         finally:
-            gateway.drop(name, "inscribe", "rebuild", "ledger", "segments", "record")
+            gateway.drop(name, "shrink", "inscribe", "rebuild", "ledger", "segments", "record")
 
     def failed(self, e):
         """The flash, or the memory, did not allow what was to be done there."""

@@ -48,9 +48,7 @@ def decode(buf, at, kind, first, base, quality, wide):
         if meta >> 3 & 3 == 3:
             t += base  # it counts from the boot
     else:
-        _, a, b, d, e, f, g, r, c, normal, reverse = struct.unpack_from(
-            "<BHBHBHbhhII", buf, at
-        )
+        _, a, b, d, e, f, g, r, c, normal, reverse = struct.unpack_from("<BHBHBHbhhII", buf, at)
         seq = first + (a | b << 16)
         t = base - _REACH + (d | e << 16)
         power = f | g << 16

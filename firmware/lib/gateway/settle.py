@@ -48,7 +48,16 @@ def settle(box, marks):
         _mark(box, number, a, b)
         if bad and box.count:
             box.count("flash.corrupt", bad)
-    _tidy(box, {one[0] for one in marks})
+    try:
+        _tidy(box, {one[0] for one in marks})
+    except OSError as e:
+        box.failed(e)  # what is done is known all the same, until the power goes
+    # Only a server that acknowledges neither in order nor all comes here: it will get the latest
+    # of them a second time.
+    while len(box.ahead) > _AHEAD:
+        last = max(box.ahead)
+        box.ahead.remove(last)
+        box.stored += last[2] - last[1]
 
 
 def _mark(box, number, a, b):
@@ -60,12 +69,6 @@ def _mark(box, number, a, b):
             b = max(b, one[2])
             box.ahead.remove(one)
     box.ahead.append((number, a, b))
-    # Only a server that acknowledges neither in order nor all comes here: it will get the
-    # latest of them a second time.
-    if len(box.ahead) > _AHEAD:
-        last = max(box.ahead)
-        box.ahead.remove(last)
-        box.stored += last[2] - last[1]
 
 
 # Remove those of these files that are done; write down what is done now and then.
@@ -85,7 +88,7 @@ def _tidy(box, numbers):
         except OSError as error:
             if error.args[0] != 2:
                 raise
-            continue
+            size = e[_SLOTS] * SLOT[e[_KIND]]
         n = size // SLOT[e[_KIND]]
         if e[_STATE] == _CLOSED:
             n = e[_SLOTS]

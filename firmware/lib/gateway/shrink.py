@@ -46,13 +46,15 @@ def run(box):
         _begin(box, data)
     else:
         try:
-            _copy(box, data)
+            n = 0
+            while box.job and n < _STEP:  # several small files in one step
+                n += _copy(box, data) + _STEP // 8
         except OSError:
             # Perhaps there is no room to work in: then the oldest makes some.
             data = segments.load(box)
             if data:
                 _abandon(box, data)
-                _drop_oldest(box, data, (0, 2))
+                drop_oldest(box, data, (0, 2))
             raise
 
 
@@ -69,7 +71,7 @@ def _begin(box, data):
         full = segments.count(data) >= ledger.MOST
     if found is None:
         if full:
-            _drop_oldest(box, data, (0, 2) if no_space else (0, 2, 1))
+            drop_oldest(box, data, (0, 2) if no_space else (0, 2, 1))
         return
     i, level = found
     e = segments.get(data, i)
@@ -96,10 +98,7 @@ def _append(box, e, data):
 
 
 def _may(e):
-    return (
-        e[_STATE] <= _CLOSED
-        and e[_QUALITY] != _UNDATED
-    )
+    return e[_STATE] <= _CLOSED and e[_QUALITY] != _UNDATED
 
 
 # (place, new level) of the file to be thinned: of the finest the oldest. None: there is none.
@@ -141,13 +140,14 @@ def _to_join(data):
     return None
 
 
+# -> how many readings came by.
 def _copy(box, data):
     number, source, start, level, period, seen = box.job
     at = ledger.find(data, number)
     i = ledger.find(data, source)
     if at is None or i is None:
         _abandon(box, data)  # all of it was acknowledged meanwhile
-        return
+        return 0
     new = segments.get(data, at)
     e = segments.get(data, i)
     kind = e[_KIND]
@@ -183,8 +183,9 @@ def _copy(box, data):
         start = 1
         if source is None:
             _finish(box, data, at, i, seen)
-            return
+            return n
     box.job = (number, source, start, level, period, seen)
+    return n
 
 
 # A reading that is months away from its neighbours has no place in their file.
@@ -256,9 +257,8 @@ def _abandon(box, data):
             ledger.save(box, data)
 
 
-# Readings whose time will never be known go first, then the oldest file of the first kind that
-# has any.
-def _drop_oldest(box, data, kinds):
+def drop_oldest(box, data, kinds):
+    """Drop the oldest file of the first kind that has any; before, what will never have a time."""
     boot = box.store.boot & 0xFFFF
     for kind in (9,) + kinds:
         for i in range(segments.count(data)):

@@ -22,6 +22,7 @@ _OWN = const(3)
 _UNDATED = const(4)
 _STEP = const(16)
 _NO_SPACE = const(28)
+_SPARE = const(1088)  # more than a step can write
 _MANY = const(40)  # files: then small ones are joined
 
 
@@ -78,6 +79,13 @@ def _write(box, places, kind, undated):
             if error.args[0] != 17:  # it exists
                 raise
         data = ledger.new(box)
+    if box.used + _SPARE > ledger.room(data):
+        # The job did not keep up with a flood.
+        if box.sending:
+            raise OSError(_NO_SPACE)
+        from gateway import shrink
+
+        shrink.drop_oldest(box, data, (0, 2, 1))
     size = record.SLOT[kind]
     quality = _UNDATED if undated else _OWN
     boot = box.store.boot & 0xFFFF if undated else 0
@@ -131,6 +139,8 @@ def _write(box, places, kind, undated):
         box.undated += slots
     else:
         box.stored += slots
+    if box.job == _NO_SPACE:
+        box.job = None  # there is some
     full = box.used + ledger.largest(data) > ledger.room(data)
     if full or segments.count(data) > _MANY:
         box.job = box.job or True

@@ -1,76 +1,13 @@
 # What the outbox keeps on flash, and that it comes back from there whatever happens.
 import json
+import os
 import sys
 
-from fakeboard import FakeNvs
-from fakeclock import FakeClock
-from flashroom import FlashRoom
+from flashbox import Board, T, all_of, half_hour, instant, outage, rows, send
+from flashroom import UPY, FlashRoom
 from gateway.batch import Batch
-from gateway.outbox import Outbox
 from gateway.reading import Reading
-from gateway.store import Store
-
-T = 1_800_000_000
-
-
-class Counts(dict):
-    def __bool__(self):
-        return True
-
-    def __call__(self, name, n=1):
-        self[name] = self.get(name, 0) + n
-
-
-# A board whose power can go: `again()` is the outbox after that.
-class Board:
-    def __init__(self, room, utc=T, window=60):
-        self.room = room
-        self.nvs = FakeNvs()
-        self.utc = utc
-        self.window = window
-        self.counts = Counts()
-        self.again()
-
-    def again(self, utc=0):
-        self.clock = FakeClock(self.utc if utc == 0 else utc)
-        self.box = Outbox(self.clock, Store(self.nvs), 48, self.room.root, self.window)
-        self.box.count = self.counts
-        return self.box
-
-    # The window is over; everything is on flash.
-    def pass_time(self, seconds=60):
-        self.clock.t += seconds * 1000
-        for _ in range(6):
-            self.box.tend()
-            self.clock.t += 60_000
-
-
-def instant(t, power=100, normal=None, quality="ntp", reverse=None):
-    return Reading("instant", t, quality, power, 12, None, normal, reverse, "get")
-
-
-def half_hour(t, normal=None, reverse=None, origin="inf"):
-    return Reading("half-hour", t, "meter", None, None, None, normal, reverse, origin)
-
-
-# What the server would read.
-def rows(box, limit=1000, newest=False):
-    batch = Batch(box, limit, newest)
-    text = b"".join(batch.rows())
-    assert len(text) == batch.length
-    assert b"".join(batch.rows()) == text, "can be sent again"
-    box.batch = batch
-    out = json.loads("[" + text.decode() + "]")
-    assert len(out) == batch.count
-    return out
-
-
-def send(box, limit=64):
-    """Deliver one batch. -> its rows"""
-    got = rows(box, limit)
-    assert box.batch.acknowledge([(row[0], row[0]) for row in got]) == len(got)
-    box.batch.end()
-    return got
+from helpers import skip
 
 
 def test_what_waits_too_long_goes_to_flash_and_survives():
@@ -408,3 +345,157 @@ def test_an_nvs_that_cannot_be_written_does_not_stop_the_readings():
         assert box.append(instant(T + 2)) == 2049
         assert box.stream == other, "until the next start"
         assert board.again().stream == good and board.box.append(instant(T)) == 3073
+
+
+# -- flash that is damaged, full or dead
+
+
+def test_damaged_slots_are_skipped_and_counted():
+    with FlashRoom() as room:
+        board = Board(room)
+        for i in range(30):
+            board.box.append(instant(T + i, i, 1 << 33 if i == 20 else None))
+        board.pass_time()
+        good = room.read("1")
+        index = room.read("index")
+        for at in range(24, len(good), 7):
+            bad = bytearray(good)
+            bad[at] ^= 0x10
+            room.write("1", bad)
+            board.counts.clear()
+            box = board.again()
+            got = all_of(box)
+            lost = {row[4] for row in got} ^ set(range(30))
+            slot = at // 24 - 1
+            assert lost == {slot if slot < 20 else max(slot - 1, 20)}, at
+            assert board.counts.pop("flash.corrupt") in ((2,) if lost == {20} else (1,)), at
+            assert board.counts == {} and room.names() == []
+            room.write("1", good)
+            room.write("index", index)
+
+
+def test_a_damaged_index_is_made_anew_from_the_files():
+    with FlashRoom() as room:
+        board = Board(room)
+        outage(board, 300)
+        board.pass_time()
+        send(board.box, 10)
+        want = all_numbers(board.box)
+        for index in (b"", b"KSO1", room.read("index")[:-1], b"\x00" * 92):
+            room.write("index", index)
+            room.write("note.txt", b"nothing of ours")
+            board.counts.clear()
+            box = board.again()
+            assert want <= all_numbers(box), "what was acknowledged may come again"
+            box.append(instant(T + 99_999, 5))
+            board.pass_time()
+            assert len(all_numbers(box)) > len(want)
+            assert len(board.again()) >= len(want)
+        room.write(room.names()[0], b"?" * 500)
+        room.write("index", b"")
+        box = board.again()
+        assert len(all_numbers(box)) > len(want) - 200, "the other files are still read"
+
+
+def all_numbers(box):
+    batch = Batch(box, 10_000)
+    out = {json.loads("[" + row.decode().rstrip(",") + "]")[0][0] for row in batch.rows()}
+    batch.end()
+    return out
+
+
+def test_a_file_that_is_gone_is_an_empty_one():
+    with FlashRoom() as room:
+        board = Board(room)
+        outage(board, 150)
+        board.pass_time()
+        names = room.names()
+        os.remove(room.root + "outbox/" + names[0])
+        box = board.again()
+        got = all_of(box)
+        assert got and board.counts == {}
+        box.append(half_hour(T, 1))
+        box.append(instant(T, 1))
+        board.pass_time()
+        assert len(board.again()) == 2 and len(all_of(board.box)) == 2
+
+
+# Every call of this name fails from now on.
+class Failing:
+    def __init__(self, name, number):
+        import builtins
+
+        self.where = builtins if name == "open" else os
+        self.name = name
+        self.number = number
+
+    def __enter__(self):
+        def fail(*args):
+            self.calls += 1
+            raise OSError(self.number)
+
+        self.calls = 0
+        self.real = getattr(self.where, self.name)
+        setattr(self.where, self.name, fail)
+        return self
+
+    def __exit__(self, *_):
+        setattr(self.where, self.name, self.real)
+
+
+def test_a_flash_that_fails_costs_nothing_as_long_as_ram_lasts():
+    if UPY:
+        skip("the functions of a built-in module cannot be replaced; see the next test")
+    for name, number in (("open", 28), ("open", 5), ("remove", 5), ("mkdir", 30), ("stat", 5)):
+        with FlashRoom() as room:
+            board = Board(room)
+            with Failing(name, number) as failing:
+                for i in range(20):
+                    board.box.append(instant(T + i, i))
+                board.box.append(half_hour(T, 20))
+                board.pass_time()
+                got = send(board.box, 10)
+                assert got and (failing.calls or name in ("remove", "stat"))
+                if board.box.live:
+                    assert board.counts["flash.failed"] >= 1 and board.box.snapshot()["flash"]
+            board.pass_time()
+            assert board.box.live == 0, name
+            seen = {row[4] if row[7] is None else row[7] for row in got + all_of(board.box)}
+            assert seen == set(range(21)), name
+
+
+def test_a_device_that_fails_is_tried_again():
+    if not UPY:
+        skip("there is no device under the file system here")
+    with FlashRoom() as room:
+        board = Board(room)
+        room.flash.broken = 5
+        for i in range(40):
+            board.box.append(instant(T + i, i))
+        board.box.append(half_hour(T, 40))
+        board.pass_time()
+        assert board.box.live == 41 and board.box.trouble
+        failed = board.counts["flash.failed"]
+        assert failed > 1
+        for i in range(100):
+            board.box.append(instant(T + 100 + i, 100 + i))
+        assert board.box.live <= 48 and board.counts["dropped.instant"]
+        room.flash.broken = None
+        board.pass_time()
+        assert board.box.live == 0
+        got = all_of(board.again())
+        assert len(got) == 141 - board.counts["dropped.instant"]
+        assert [row[7] for row in got if row[1] == "half-hour"] == [40]
+
+
+def test_the_window_may_be_nothing_or_an_hour():
+    with FlashRoom() as room:
+        board = Board(room, window=0)
+        board.box.append(instant(T))
+        board.box.tend()
+        assert board.box.live == 0
+        board = Board(room, window=3600)
+        for i in range(38):
+            board.box.append(instant(T + i))
+        board.pass_time(3500)
+        assert board.box.live == 0
