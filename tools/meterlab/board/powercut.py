@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from meterlab.runtimes import Runtime, find_runtimes
+from setup import arguments
 from setup.build import build
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -40,6 +41,11 @@ class Result:
     promised: int
     lost: int
     bodies: list[tuple[int, list[tuple[int, str]]]]  # by cut: (stream, JSON rows) as uploaded
+
+
+def make(folder: Path) -> None:
+    """Build the firmware as a board gets it, but for the names that the script uses."""
+    build(ROOT / "firmware", folder, frozenset(arguments.used(_SCRIPT.read_text("utf-8"))))
 
 
 def run(
@@ -84,11 +90,11 @@ def run(
     return Result(found["operations"], found["cuts"], found["promised"], found["lost"], bodies)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(words: list[str] | None = None) -> int:
     """The command line; see the top of the file."""
     parser = argparse.ArgumentParser(description="Cuts the power at every flash operation.")
     parser.add_argument("--every", type=int, default=1, help="try only each Nth operation")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(words)
     runtimes = find_runtimes()
     if not runtimes:
         print("no MicroPython on this machine; `make setup` gets one", file=sys.stderr)
@@ -96,7 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
     lost = 0
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         firmware = Path(folder)
-        build(ROOT / "firmware", firmware)
+        make(firmware)
         runs = [pool.submit(run, runtime, firmware, options.every) for runtime in runtimes]
         for runtime, one in zip(runtimes, runs, strict=True):
             try:

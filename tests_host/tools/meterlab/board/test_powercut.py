@@ -6,23 +6,22 @@ import json
 from pathlib import Path
 
 import pytest
+
 from kenshin.server import gateways, wire
 from kenshin.server.ingest import ingest
 from kenshin.server.store import Store, database_url
 from meterlab.board import powercut
 from meterlab.runtimes import Runtime, find_runtimes
-from setup.build import build
 
-ROOT = Path(__file__).resolve().parents[4]
 RUNTIMES = find_runtimes()
 EVERY = 29
-NOW = 1_800_200_000  # UTC; the story begins at 1.8 milliards
+NOW = 1_800_500_000  # UTC; all of the story lies before
 
 
 @pytest.fixture(scope="module")
 def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("firmware")
-    build(ROOT / "firmware", folder)
+    powercut.make(folder)
     return folder
 
 

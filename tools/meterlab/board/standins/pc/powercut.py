@@ -1,5 +1,5 @@
-# The board's own outbox, store and settings on real littlefs, and a power cut at every operation of
-# flash and NVS. On MicroPython, on this PC:
+# The outbox, store and settings of the board on real littlefs, and a power cut at every operation
+# of flash and NVS. On MicroPython, on this PC:
 #
 #     micropython powercut.py LIB [every] [from] [control] [show]
 #
