@@ -149,3 +149,74 @@ def test_a_module_that_has_nothing_to_say_does_not_stop(lab):
         return await host.command("SKVER")
 
     assert lab.run(story)[-1] == "OK"
+
+
+def test_when_the_middle_one_of_three_ends_the_last_still_rules(lab):
+    async def story(host):
+        faults = [
+            Fault(1, 50, ("link.rssi -70",)),
+            Fault(2, 20, ("link.rssi -80",)),
+            Fault(3, 30, ("link.rssi -90",)),
+        ]
+        Control(host.world, host.line).play(faults)
+        seen = []
+        for wait in (10, 15, 10, 20):
+            await asyncio.sleep(wait)
+            seen.append(host.world.link.rssi)
+        return seen
+
+    assert lab.run(story) == [-90, -90, -70, -60]
+
+
+def test_a_meter_that_moves_is_found_on_its_new_channel_only(lab):
+    async def story(host):
+        await host.joined()
+        node = host.world.node
+        before = node.pan_id
+        channel = "2B" if node.channel != 0x2B else "2D"
+        Control(host.world, host.line).apply("meter.move " + channel)
+        assert node.paa.session is None and node.pan_id != before
+        assert await host.send(host.request(0xE7)) in ("01", "02")
+        since = len(host.items)
+        await host.ok("SKSCAN 2 FFFFFFFF 8")
+        await host.until("EVENT 22", seconds=100)
+        return channel, [t for t in host.texts(since) if t.startswith("  Channel:")]
+
+    channel, found = lab.run(story)
+    assert found == ["  Channel:" + channel]
+
+
+def test_beacons_that_are_missed(lab):
+    async def story(host):
+        await host.prepare()
+        mask = 1 << host.world.node.channel - 0x21
+        counts = []
+        for share in (0, 1):
+            host.world.link.beacon_loss = share
+            since = len(host.items)
+            for _ in range(10):
+                await host.ok(f"SKSCAN 2 {mask:08X} 7")
+                await host.until("EVENT 22", seconds=10)
+            counts.append(sum(t.startswith("EPANDESC") for t in host.texts(since)))
+        return counts
+
+    heard, missed = lab.run(story)
+    assert heard >= 8 and not missed
+
+
+def test_junk_before_what_the_host_writes(lab):
+    async def story(host):
+        await host.ok("SKSREG SFE 0")
+        host.line.faults.noise_in = 1.0
+        replies = []
+        for _ in range(20):
+            await host.write(b"SKVER\r\n")
+            replies.append((await host.until("OK", "FAIL", seconds=5)).text)
+            await asyncio.sleep(1)
+        assert host.line.counters["noise in"] == 20
+        host.line.faults.noise_in = 0.0
+        await asyncio.sleep(1)
+        return replies, await host.command("SKVER")
+
+    replies, later = lab.run(story)
+    assert replies.count("FAIL ER04") > 15 and later[-1] == "OK"
