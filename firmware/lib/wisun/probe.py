@@ -16,7 +16,7 @@ BAUDS = (115200, 57600, 38400, 19200, 9600, 4800, 2400)
 _ASK = const(400)  # ms; either answers within a few
 _TORN = const(1200)  # ms; a J11 module gives up half a frame after 1 s, and says so
 _FILLED = const(1000)
-_WRITE = const(8000)  # ms; the filler at 2400 baud
+_WRITE = const(1000)  # ms; 64 bytes at 2400 baud
 _SIZE = const(192)
 
 _WORDS = {
@@ -24,7 +24,8 @@ _WORDS = {
     "j11": b"\xd0\xea\x83\xfc\x00\x6b\x00\x04\x03\xa8\x00\x00",  # 006B
 }
 # Fills up a datagram that was left half sent (at most 1232 bytes); else they are empty lines.
-_FILLER = b"\r\n" * 640
+_FILLER = b"\r\n" * 32
+_FILLERS = const(20)
 
 
 async def find(uart, clock, speed, protocols=("skstack", "j11"), bauds=BAUDS):
@@ -45,8 +46,11 @@ async def find(uart, clock, speed, protocols=("skstack", "j11"), bauds=BAUDS):
             if await ear.listen(_TORN - _ASK):
                 return ear.protocol, baud
             for protocol in protocols:
-                filler = _FILLER if protocol == "skstack" else b""
-                if await ear.ask(filler + _WORDS[protocol], _FILLED if filler else _ASK):
+                if protocol == "skstack":
+                    heard = await ear.ask(_WORDS[protocol], _FILLED, _FILLERS)
+                else:
+                    heard = await ear.ask(_WORDS[protocol], _ASK)
+                if heard:
                     return ear.protocol, baud
             # Or it has power since a moment only, and is deaf for 3 s.
             for protocol in protocols:
@@ -69,8 +73,11 @@ class _Ear:
         self._echo = False
         self.protocol = None
 
-    async def ask(self, words, ms):
+    async def ask(self, words, ms, fillers=0):
         try:
+            while fillers:
+                await self._clock.wait_for(self._uart.write(_FILLER), _WRITE)
+                fillers -= 1
             await self._clock.wait_for(self._uart.write(words), _WRITE)
         except TimeoutError:
             return False

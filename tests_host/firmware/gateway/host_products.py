@@ -1,4 +1,4 @@
-"""Every product that the simulator plays: found, joined, read; nothing written that must not be."""
+"""Every product that the simulator plays: found, joined, read; nothing is written in vain."""
 
 from __future__ import annotations
 
