@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select, text
 
-from kenshin.server import hot, people, rollup
+from kenshin.server import hot, people, queries, rollup
 from kenshin.server.routes_ingest import CLOCK_FLOOR
 from kenshin.server.schema import Stale, State
 from kenshin.server.store import Store
 
-SILENT = 900  # seconds without an upload after which a gateway counts as silent
 _ROOM = 500 * 2**20  # bytes
 
 
@@ -82,7 +81,7 @@ def _gateways(connection: Connection, now: int) -> Iterator[Finding]:
     total = connection.scalar(select(func.count()).select_from(State)) or 0
     yield Finding(total > 0, "gateways", str(total) if total else "none: add one")
     silent = connection.scalar(
-        select(func.count()).select_from(State).where(State.last_seen < now - SILENT)
+        select(func.count()).select_from(State).where(State.last_seen < now - queries.SILENT)
     )
     words = f"{silent} of {total} for more than 15 minutes: look at their LEDs"
     yield Finding(not silent, "silent", words if silent else "none")

@@ -5,11 +5,11 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from kenshin.server import tokens
 from kenshin.server.keys import Scope
-from kenshin.server.schema import Conflict, Gateway, Reading, Received, Rejection, State
+from kenshin.server.schema import Conflict, Gateway, Group, Reading, Received, Rejection, State
 from kenshin.server.slots import (
     INSTANT,
     KIND_CODES,
@@ -20,6 +20,9 @@ from kenshin.server.slots import (
 
 # How far back the newest value of a kind is looked for: it bounds the search in a long history.
 NEWEST_WITHIN = 2 * 86_400
+# Seconds without an upload after which a gateway counts as silent.
+SILENT = 900
+STATES = ("all", "well", "trouble", "silent", "never")
 
 
 class GatewayRow(NamedTuple):
@@ -138,6 +141,66 @@ def gateways(
         statement = statement.where(Gateway.group_id == scope.group_id)
     rows = connection.execute(statement)
     return [_gateway(row) for row in rows]
+
+
+class Listed(NamedTuple):
+    """A gateway in a list of many."""
+
+    code: str
+    name: str
+    group: str | None
+    last_seen: int | None
+    word: str | None
+    fw: str | None
+    rssi: int | None
+
+
+def search(
+    connection: Connection, words: str, state: str, now: int, after: str, limit: int
+) -> list[Listed]:
+    """Gateways whose name or code holds `words`, in a state (see STATES), by name."""
+    statement = (
+        select(
+            Gateway.code,
+            Gateway.name,
+            Group.name,
+            State.last_seen,
+            State.word,
+            State.fw,
+            State.rssi,
+        )
+        .join(State, State.gateway_id == Gateway.id)
+        .outerjoin(Group, Group.id == Gateway.group_id)
+        .where(Gateway.name > after)
+        .order_by(Gateway.name)
+        .limit(limit)
+    )
+    if words.strip():
+        held = [
+            column.icontains(words.strip(), autoescape=True)
+            for column in (Gateway.name, Gateway.code, Group.name)
+        ]
+        statement = statement.where(or_(*held))
+    heard = State.last_seen >= now - SILENT
+    filters = {
+        "well": and_(heard, State.word.is_(None)),
+        "trouble": and_(heard, State.word.is_not(None)),
+        "silent": State.last_seen < now - SILENT,
+        "never": State.last_seen.is_(None),
+    }
+    if state in filters:
+        statement = statement.where(filters[state])
+    return [Listed(*row) for row in connection.execute(statement)]
+
+
+def name_and_zone(connection: Connection, code: str) -> tuple[str, str] | None:
+    """Of a gateway by its service code."""
+    if not tokens.is_code(code):
+        return None
+    row = connection.execute(
+        select(Gateway.name, Gateway.zone).where(Gateway.code == code)
+    ).one_or_none()
+    return None if row is None else (row[0], row[1])
 
 
 def gateway(connection: Connection, code: str) -> GatewayRow | None:

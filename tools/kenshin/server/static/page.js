@@ -226,6 +226,7 @@
     const path = `/api/v1/gateways/${encodeURIComponent(chosen.code)}`;
     const [gateway, plot] = await Promise.all([look(path), look(`${path}/plot?hours=${HOURS}`)]);
     document.title = `${gateway.name} – Kenshin`;
+    $("bars").href = `/energy/${encodeURIComponent(chosen.code)}`;
     $("json").href = `${path}/readings`;
     showState(gateway);
     showValues(gateway);
