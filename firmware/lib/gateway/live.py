@@ -1,4 +1,5 @@
-# A session with the meter: learn, poll, listen, until it is lost. Loaded when there is one.
+# A session with the meter: learn, poll, listen, until it is lost. Loaded when there is one, and
+# dropped while somebody else needs the memory.
 from asyncio import Event, TimeoutError
 
 from gateway.exchange import Exchange
@@ -16,7 +17,10 @@ _SLOT_TRIES = const(3)
 
 
 class Live:
-    """One session. `memory`: see Session; it outlives this."""
+    """One session, or the part of it between two errands. `memory`: see Session; it outlives this.
+
+    `memory.course` is None at the start of a session; it has what the next part goes on with.
+    """
 
     def __init__(self, app, memory):
         self.app = app
@@ -30,7 +34,7 @@ class Live:
         self.wake = self._wake.set
         exchange.on_reply = self.wake  # pyright: ignore[reportAttributeAccessIssue]
 
-    # Polls until the session is lost; RadioError when the module fails.
+    # Polls until the session is lost, or `memory` is wanted; RadioError when the module fails.
     async def run(self, beat):
         clock = self.app.clock
         driver = self.app.driver
@@ -38,16 +42,23 @@ class Live:
         poll_ms = settings["poll.interval"] * 1000
         energy_ms = settings["poll.energy"] * 1000
         meter = self.meter
-        due = energy_due = again = clock.ms()
-        strikes = 0
-        learned = False
+        memory = self.memory
         repair = self.app.repair
-        repair.due = due + _HISTORY_AFTER_MS
+        now = clock.ms()
+        if memory.course is None:
+            repair.due = now + _HISTORY_AFTER_MS
+        course = memory.course or (now, now, now, 0, False, 0, 0, 0)
+        due, energy_due, again, strikes, learned, self.slot, self.tries, meter.silent = course
+        memory.course = None
         while driver.joined:
+            self._wake.clear()
+            if memory.wanted:
+                here = self.slot, self.tries, meter.silent
+                memory.course = (due, energy_due, again, strikes, learned) + here
+                return
             beat(poll_ms + 300_000)
             now = clock.ms()
             idle = poll_ms
-            self._wake.clear()
             try:
                 if not learned:
                     learned = await meter.learn()
@@ -58,7 +69,7 @@ class Live:
                 if now >= due or meter.silent and now >= again:
                     energy = now >= energy_due
                     if await meter.poll(energy):
-                        self.memory.silence = None
+                        memory.silence = None
                         if energy:
                             energy_due = now + energy_ms
                     again = now + _AGAIN_MS
@@ -76,12 +87,12 @@ class Live:
                 strikes += 1
                 self.app.log.warn("radio: module left a command unanswered: %s", e)
                 if strikes >= _MODULE_STRIKES:
-                    self.memory.ready = False
+                    memory.ready = False
                     raise
             if meter.silent >= _REJOIN_AFTER:
                 text = "%d polls unanswered" % meter.silent
                 self.app.status.problem("radio", "link-lost", text)
-                self.memory.cause = meter.why or "silent"
+                memory.cause = meter.why or "silent"
                 return
             if driver.joined:
                 wait = (min(due, again) if meter.silent else due) - clock.ms()

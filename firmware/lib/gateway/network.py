@@ -28,23 +28,34 @@ known = {}  # of gateway.names; host: (address, ms from which on it is looked up
 async def errand(owner, name):
     """`await run(owner)` of gateway.<name>, loaded for that, while nobody else is on the air.
 
-    That is, while this holds the lock `owner.air`; `owner.clock` is the clock. -> the result;
-    False when somebody held the lock for 70 s.
+    That is, while this holds the lock `owner.air`, and `owner.air.session`, when it has one, has
+    stepped aside; `owner.clock` is the clock. -> the result; False when that took over 70 s.
     """
     end = owner.clock.ms() + _AIR_MS
-    # The lock is taken as soon as it is free, without another wait in between. `wait_for` on the
-    # lock itself could lose it when the time runs out just as it is got.
-    while owner.air.locked():
-        if owner.clock.ms() >= end:
+    session = getattr(owner.air, "session", None)
+    try:
+        if session and not await session.step_aside(_AIR_MS):
             return False
-        await owner.clock.sleep_ms(100)
-    async with owner.air:
-        gc.collect()
-        try:
-            __import__("gateway." + name)
-            return await sys.modules["gateway." + name].run(owner)
-        finally:
-            drop(name, "names", "http", "https", "batch", "reply", "pace")
+        # The lock is taken as soon as it is free, without another wait in between. `wait_for` on
+        # the lock itself could lose it when the time runs out just as it is got.
+        while owner.air.locked():
+            if owner.clock.ms() >= end:
+                return False
+            await owner.clock.sleep_ms(100)
+        async with owner.air:
+            return await _run(owner, name)
+    finally:
+        if session:
+            session.come_back()
+
+
+async def _run(owner, name):
+    gc.collect()
+    try:
+        __import__("gateway." + name)
+        return await sys.modules["gateway." + name].run(owner)
+    finally:
+        drop(name, "names", "http", "https", "batch", "reply", "pace")
 
 
 class Network:

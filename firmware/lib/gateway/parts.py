@@ -49,7 +49,7 @@ def assemble(app, board, outbox, clock, post, reader, write):
     app.tuned = asyncio.Event()
     app.supervisor = sup = Supervisor(board, clock, log, status)
     sup.tend = outbox.tend  # pyright: ignore[reportAttributeAccessIssue]
-    app.session = Session(app)
+    app.session = air.session = Session(app)  # pyright: ignore[reportAttributeAccessIssue]
     app.repair = repair = Repair(app)
     outbox.on_delivered = repair.delivered  # pyright: ignore[reportAttributeAccessIssue]
     app.uplink = Uplink(

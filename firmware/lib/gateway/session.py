@@ -1,10 +1,13 @@
-# The meter task: join, talk, and join again. What joining needs and what talking needs are never
-# in memory together: each is a tenth of it.
+# The meter task: join, talk, and join again. What joining needs, what talking needs and what an
+# upload needs are never in memory together: each is a tenth of it.
 import sys
 from asyncio import Event, TimeoutError
 
 from gateway import drop
+from micropython import const
 from wisun import Pan, RadioError
+
+_KEPT_MAX = const(4)
 
 
 class Session:
@@ -17,6 +20,9 @@ class Session:
     What one talk leaves to the next: the meter's property map, its `constants` (D3, E1, D7), the
     `newest` fixed-time values {EPC: UTC}, those that wait for the constants (`pending`), and the
     last `tid` with the `ring` of requests that may be answered late.
+
+    `wanted`: an Event while errands want the memory, set as soon as they have it; see step_aside.
+    `course`: where the talk goes on afterwards; `kept`: the datagrams that came meanwhile.
     """
 
     def __init__(self, app):
@@ -31,15 +37,20 @@ class Session:
         self.newest = {}
         self.pending = []
         self.ring = []
+        self.wanted = self.course = None
+        self.kept = []
+        self._errands = 0
+        self._back = Event()
 
     # Link events, from the driver's reading task.
     def event(self, code, value):
         self.app.status.event(code, value)
         if code == 0x37:
             self.ready = False  # the module has lost the credentials
-        if self.live and not self.app.driver.joined:
+        if (self.live or self.course) and not self.app.driver.joined:
             self.cause = code
-            self.live.wake()
+            if self.live:
+                self.live.wake()
 
     # What the radio received.
     def datagram(self, payload, source, secured, rssi):
@@ -47,6 +58,8 @@ class Session:
             self.app.status.radio(rssi)
         if self.live:
             self.live.datagram(payload, secured)
+        elif self.wanted and len(self.kept) < _KEPT_MAX:
+            self.kept.append((bytes(payload), secured))
         else:
             self.app.status.count("frame.early")
 
@@ -95,16 +108,56 @@ class Session:
                 del Link
                 drop("link", "ladder")
 
+    # Until the session is lost.
     async def _talk(self, beat):
+        self.course = None
+        while True:
+            if self.wanted:
+                beat(300_000)
+                await self._back.wait()
+            await self._part(beat)
+            if self.course is None:
+                return
+
+    async def _part(self, beat):
         from gateway.live import Live
 
-        self.live = Live(self.app, self)
+        self.live = live = Live(self.app, self)
         try:
-            await self.live.run(beat)
+            while self.kept:
+                live.datagram(*self.kept.pop(0))
+            await live.run(beat)
         finally:
-            self.live = None
+            self.live = live = None
             del Live
             for name in ("frame", "meter", "planner", "maps"):
                 if sys.modules.pop("echonet." + name, None):
                     delattr(sys.modules["echonet"], name)
             drop("live", "exchange", "meter")
+            if self.wanted:
+                self.wanted.set()
+
+    async def step_aside(self, ms):
+        """Free the memory that talking takes, for an errand. -> False: not within `ms`.
+
+        come_back() must follow, whatever this said.
+        """
+        self._errands += 1
+        if not self.wanted:
+            self.wanted = Event()
+            self._back.clear()
+        if self.live is None:
+            return True
+        self.live.wake()
+        try:
+            await self.app.clock.wait_for(self.wanted.wait(), ms)
+        except TimeoutError:
+            return False
+        return True
+
+    def come_back(self):
+        """The errand is over."""
+        self._errands -= 1
+        if not self._errands:
+            self.wanted = None
+            self._back.set()
