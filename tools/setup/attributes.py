@@ -14,7 +14,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
@@ -33,19 +33,33 @@ class NameTrouble(Exception):
 
 
 @cache
-def known_to(stubs: Path) -> frozenset[str]:
-    """Every name that the stubs in a folder define: MicroPython has it, or may have."""
+def known_to(stubs: Path, used: frozenset[str]) -> frozenset[str]:
+    """Every name that the stubs in a folder define for the modules `used`, and for what is built
+    in: MicroPython has it, or may have."""
     names: set[str] = set()
     for path in stubs.rglob("*.pyi"):
+        parts = {part.removesuffix(".pyi") for part in path.relative_to(stubs).parts}
+        if not parts & (used | {"builtins", "__builtins__", "_mpy_shed"}):
+            continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 names.add(node.name)
-            elif isinstance(node, ast.arg):
-                names.add(node.arg)
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 names.add(node.id)
             elif isinstance(node, ast.alias):
                 names.add(node.asname or node.name)
+    return frozenset(names)
+
+
+def imported(sources: Iterable[str]) -> frozenset[str]:
+    """The modules that these sources import, by the first part of their names."""
+    names: set[str] = set()
+    for text in sources:
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import):
+                names.update(alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add((node.module or "").partition(".")[0])
     return frozenset(names)
 
 
@@ -56,7 +70,8 @@ class _Module:
     tree: ast.Module
     package: bool
     defines: set[str] = field(default_factory=set[str])
-    everywhere: set[str] = field(default_factory=set[str])  # set on objects of whatever kind
+    owns: set[str] = field(default_factory=set[str])  # what its objects set in themselves
+    puts: dict[str, set[str]] = field(default_factory=dict[str, set[str]])  # in others: by whom
     parents: set[str] = field(default_factory=set[str])
     places: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
 
@@ -119,8 +134,10 @@ class _Places(ast.NodeVisitor):
         stored = isinstance(node.ctx, ast.Store)
         own = isinstance(node.value, ast.Name) and node.value.id == "self"
         self._place(line, end - len(node.attr), node.attr, defined=stored and own)
-        if stored and not own:
-            self.module.everywhere.add(node.attr)
+        if stored and own:
+            self.module.owns.add(node.attr)
+        elif stored:
+            self.module.puts.setdefault(ast.unparse(node.value), set()).add(node.attr)
 
     def _named(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
         if not self._hidden(node.name):
@@ -250,18 +267,37 @@ def _shorts(taken: set[str]) -> Iterator[str]:
             yield letters
 
 
+def _family(module: _Module, modules: Mapping[str, _Module]) -> list[_Module]:
+    """The module, and those whose classes its own derive from."""
+    members, todo = {module.name}, [module.name]
+    while todo:
+        more = modules[todo.pop()].parents & modules.keys() - members
+        members |= more
+        todo += more
+    return [modules[name] for name in members]
+
+
+def _everywhere(modules: Mapping[str, _Module]) -> set[str]:
+    """What is set from outside on objects that perhaps do not set it themselves.
+
+    All that a module sets on what it calls `x` is taken for an object of one kind: of a class
+    that sets all of it in itself, if there is one.
+    """
+    owned = [
+        set[str]().union(*(one.owns for one in _family(module, modules)))
+        for module in modules.values()
+    ]
+    puts = [put for module in modules.values() for put in module.puts.values()]
+    return {name for put in puts if not any(put <= owns for owns in owned) for name in put}
+
+
 def _choose(modules: Mapping[str, _Module], fixed: frozenset[str]) -> dict[str, str]:
     """Name -> short one. Names of one module, or of classes that inherit, differ."""
-    families: list[set[str]] = []
-    everywhere: set[str] = set()
-    for module in modules.values():
-        everywhere |= module.everywhere
-        members, todo = {module.name}, [module.name]
-        while todo:
-            more = modules[todo.pop()].parents & modules.keys() - members
-            members |= more
-            todo += more
-        families.append(set[str]().union(*(modules[one].defines for one in members)))
+    everywhere = _everywhere(modules)
+    families = [
+        set[str]().union(*(one.defines for one in _family(module, modules)))
+        for module in modules.values()
+    ]
     stay = set(fixed) | set(dir(builtins)) | _exceptions(modules)
     for module in modules.values():
         stay.update(module.name.split("."))

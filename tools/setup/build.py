@@ -259,7 +259,8 @@ def shorten_tree(
         for module in PROMPT:
             keep |= attributes.defined(texts.get(module, ""))
         texts = constants.inline(texts, keep)
-        texts, tables = attributes.share(texts, keep | attributes.known_to(TYPINGS))
+        theirs = attributes.known_to(TYPINGS, attributes.imported(texts.values()))
+        texts, tables = attributes.share(texts, keep | theirs)
         texts = arguments.shorten(texts, keep)
     except (attributes.NameTrouble, SyntaxError, ValueError) as error:
         raise BuildError(str(error)) from None
