@@ -81,6 +81,31 @@ def _fill_holes():
     return filler
 
 
+# MicroPython's table of names doubles when it is full: at 20 names, 60, 140 ... 620, 1260. The
+# stand-ins have filled it to some place that is none of a board's. So they fill it up, and what the
+# firmware finds is the next part, paid for; instead it gets what a board with up to 1260 names
+# pays, in a board's pieces. -> these, to be kept.
+_PART = 7  # bytes a name, on 32 bits: address, length, hash
+
+
+def _names():
+    n = 0
+    while True:
+        gc.collect()
+        used = gc.mem_alloc()
+        for _ in range(8):
+            getattr(gc, "~%d" % n, None)  # keeps the name
+            n += 1
+        gc.collect()
+        if gc.mem_alloc() - used > 6000:  # it has grown
+            return
+
+
+def _table():
+    size = _PART if chip.WORD == 4 else 11
+    return [bytearray(size * n) for n in (20, 40, 80, 160, 320, 640)]
+
+
 # `flash` and `rom` are paths on the PC. Does not return: the process ends with the board's reset.
 def run(flash, rom, space):
     import vb_flash
@@ -108,10 +133,12 @@ def run(flash, rom, space):
     sys.modules.pop("vb_start", None)
     chip.start()
     raw = chip.R[r.BOOT_RAW] == 1
+    _names()
     keep = _fill_holes()
     gc.collect()
     chip.R[r.HEAP_FREE] = gc.mem_free()
     chip.R[r.HEAP_USED] = gc.mem_alloc()
+    keep = keep, _table()
     chip.event("B")
     did = vb_repl.run_file("boot.py", space)
     if did == "ok" and not raw:
