@@ -1,5 +1,5 @@
 # The state as a JSON line. Loaded for one, then dropped.
-from gateway import led, summary
+from gateway import drop
 from gateway.pieces import pieces
 
 
@@ -9,9 +9,18 @@ def line(status):
     "reading" has the newest power, "energy" the newest energies. Each is null or a row as in the
     upload, without its number: kind, t, quality, W, R, T, normal, reverse, origin.
     """
+    from gateway import led
+
+    name = led.name(status)
+    del led
+    drop("led")  # before more is loaded
+    from gateway import summary
+
     s = summary.snapshot(status)
+    del summary
+    drop("summary", "track")
     s["phase"] = status.phase
-    s["led"] = led.name(status)
+    s["led"] = name
     s["time"] = status.clock.utc()
     s["reading"] = status.last and list(status.last)
     s["energy"] = status.energy and list(status.energy)

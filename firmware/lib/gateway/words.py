@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from gateway import VERSION, summary, view
+from gateway import VERSION
 from gateway.supervisor import describe
 from micropython import const
 
@@ -29,8 +29,12 @@ async def obey(console, line):
         return
     typed = " ".join(line.lower().split())
     if typed == "help":
+        from gateway import view
+
         view.section("console", console.say)
     elif typed == "status":
+        from gateway import view
+
         view.status(app.status, console.say)
     elif typed == "log":
         from gateway import ring
@@ -53,10 +57,14 @@ async def obey(console, line):
         else:
             console.checking = asyncio.create_task(check(console, typed[6:]))
     elif typed:
+        from gateway import view
+
         near = view.nearest(typed, _WORDS) or view.nearest(typed.split()[0], _WORDS)
         near = "Type %s" % near if near else "Type help to see the words"
         console.say("%s? %s" % (typed, near))
     else:
+        from gateway import summary
+
         console.say(summary.line(app.status))
 
 
