@@ -12,6 +12,8 @@ _QUIET_MS = const(60_000)  # readings come more often than anyone wants to see a
 _JSON_MS = const(1000)
 _WORD_MS = const(60_000)  # no word takes that long: checks run beside the console
 _EOF_MS = const(60_000)
+_ASIDE_MS = const(15_000)
+_MISSED_MAX = const(5)
 
 
 # The serial line's bytes; as text, half a character of UTF-8 would block everything.
@@ -43,6 +45,7 @@ class Console:
         self.json_at = 0  # ms of the next one
         self._reader = reader or _Stdin()
         self._write = write or sys.stdout.write
+        self._missed = 0  # JSON lines in a row that were left out
         self._byte = bytearray(1)
         self._line = None  # the editor; loaded when somebody types
         self._told = None  # what the last status line was about, and when it was written
@@ -97,13 +100,29 @@ class Console:
                 pass  # nobody typed: the line is due
         # What was missed, because something blocked, is not made up for.
         self.json_at = max(self.json_at, clock.ms() - _JSON_MS) + _JSON_MS
+        session = getattr(self.app, "session", None)
+        if session and session.live and session.scarce():
+            # There is no room for it beside the talk with the meter.
+            self._missed += 1
+            if self._missed < _MISSED_MAX:
+                return
+            try:
+                if await session.step_aside(_ASIDE_MS):
+                    self._state()
+            finally:
+                session.come_back()
+        else:
+            self._state()
+
+    def _state(self):
+        self._missed = 0
         from gateway import state
 
         try:
             self.tell(state.line(self.app.status))
         finally:
             del state
-            drop("state", "summary", "track", "led", "pieces")
+            drop("state", "summary", "led", "pieces", "track")
 
     # -> the line that the byte completed, or None.
     def _edit(self, c):
@@ -115,11 +134,16 @@ class Console:
 
     # None: say who is there.
     async def _obey(self, line):
-        from gateway import words
-
+        session = getattr(self.app, "session", None)
         try:
+            if session:
+                await session.step_aside(_ASIDE_MS)  # if it does not, it may work all the same
+            from gateway import words
+
             await words.obey(self, line)
         finally:
+            if session:
+                session.come_back()
             drop("words", "view", "summary", "track", "led", "ring")
 
     def say(self, text):

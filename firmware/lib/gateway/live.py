@@ -1,9 +1,10 @@
 # A session with the meter: learn, poll, listen, until it is lost. Loaded when there is one, and
 # dropped while somebody else needs the memory.
-from asyncio import Event, TimeoutError
+from asyncio import Event
 
 from gateway.exchange import Exchange
 from gateway.meter import Meter
+from gateway.session import until
 from micropython import const
 from wisun import Timeout
 
@@ -11,13 +12,15 @@ _REJOIN_AFTER = const(6)  # failed polls in a row; fewer made things worse in th
 _AGAIN_MS = const(30_000)  # after a failed one: patience is a number of polls, not of minutes
 _MODULE_STRIKES = const(2)  # commands in a row that the module left unanswered
 _HISTORY_AFTER_MS = const(60_000)  # live readings come first
+_NAP_MS = const(3_000)
 _SLOT = const(1800)
 _SLOT_LATE = const(300)  # AIF 3.3.1: read EA/EB when nothing came by five past
 _SLOT_TRIES = const(3)
 
 
 class Live:
-    """One session, or the part of it between two errands. `memory`: see Session; it outlives this.
+    """One session, or the part of it until memory is wanted. `memory`: see Session; it outlives
+    this.
 
     `memory.course` is None at the start of a session; it has what the next part goes on with.
     """
@@ -34,7 +37,8 @@ class Live:
         self.wake = self._wake.set
         exchange.on_reply = self.wake  # pyright: ignore[reportAttributeAccessIssue]
 
-    # Polls until the session is lost, or `memory` is wanted; RadioError when the module fails.
+    # Polls until the session is lost (-> None), or memory is wanted or scarce and there is nothing
+    # to do for so many ms (-> ms); RadioError when the module fails.
     async def run(self, beat):
         clock = self.app.clock
         driver = self.app.driver
@@ -50,12 +54,13 @@ class Live:
         course = memory.course or (now, now, now, 0, False, 0, 0, 0)
         due, energy_due, again, strikes, learned, self.slot, self.tries, meter.silent = course
         memory.course = None
+        nap = 0
         while driver.joined:
             self._wake.clear()
-            if memory.wanted:
+            if memory.wanted or nap:
                 here = self.slot, self.tries, meter.silent
                 memory.course = (due, energy_due, again, strikes, learned) + here
-                return
+                return nap
             beat(poll_ms + 300_000)
             now = clock.ms()
             idle = poll_ms
@@ -96,18 +101,14 @@ class Live:
                 return
             if driver.joined:
                 wait = (min(due, again) if meter.silent else due) - clock.ms()
-                await self._wait(min(wait, idle))
-
-    async def _wait(self, ms):
-        clock = self.app.clock
-        utc = clock.utc()
-        if utc is not None:
-            ms = min(ms, (_SLOT_LATE - utc) % _SLOT * 1000 + 500)
-        if ms > 0:
-            try:
-                await clock.wait_for(self._wake.wait(), ms)
-            except TimeoutError:
-                pass  # the ordinary case: nothing happened
+                wait = min(wait, idle)
+                utc = clock.utc()
+                if utc is not None:
+                    wait = min(wait, (_SLOT_LATE - utc) % _SLOT * 1000 + 500)
+                if wait > _NAP_MS and memory.scarce() and not self._wake.is_set():
+                    nap = wait
+                elif wait > 0:
+                    await until(clock, self._wake, wait)
 
     # Five minutes after each half hour, up to three times, for a slot that was not announced.
     def _slot_due(self):

@@ -1,5 +1,7 @@
 # The meter task: join, talk, and join again. What joining needs, what talking needs and what an
-# upload needs are never in memory together: each is a tenth of it.
+# upload needs are never in memory together: each is a tenth of it. Where memory is scarce, what
+# talks is there only while there is something to say.
+import gc
 import sys
 from asyncio import Event, TimeoutError
 
@@ -8,6 +10,15 @@ from micropython import const
 from wisun import Pan, RadioError
 
 _KEPT_MAX = const(4)
+_ROOM = const(40_960)  # bytes free, with which all can stay
+
+
+async def until(clock, event, ms):
+    """Wait for the event, `ms` at most."""
+    try:
+        await clock.wait_for(event.wait(), ms)
+    except TimeoutError:
+        pass  # the ordinary case: nothing happened
 
 
 class Session:
@@ -41,6 +52,7 @@ class Session:
         self.kept = []
         self._errands = 0
         self._back = Event()
+        self._stir = Event()
 
     # Link events, from the driver's reading task.
     def event(self, code, value):
@@ -51,6 +63,7 @@ class Session:
             self.cause = code
             if self.live:
                 self.live.wake()
+            self._stir.set()
 
     # What the radio received.
     def datagram(self, payload, source, secured, rssi):
@@ -58,8 +71,9 @@ class Session:
             self.app.status.radio(rssi)
         if self.live:
             self.live.datagram(payload, secured)
-        elif self.wanted and len(self.kept) < _KEPT_MAX:
+        elif (self.wanted or self.course) and len(self.kept) < _KEPT_MAX:
             self.kept.append((bytes(payload), secured))
+            self._stir.set()
         else:
             self.app.status.count("frame.early")
 
@@ -115,9 +129,13 @@ class Session:
             if self.wanted:
                 beat(300_000)
                 await self._back.wait()
-            await self._part(beat)
+            self._stir.clear()
+            nap = await self._part(beat)
             if self.course is None:
                 return
+            if nap:
+                beat(nap + 300_000)
+                await until(self.app.clock, self._stir, nap)
 
     async def _part(self, beat):
         from gateway.live import Live
@@ -126,7 +144,7 @@ class Session:
         try:
             while self.kept:
                 live.datagram(*self.kept.pop(0))
-            await live.run(beat)
+            return await live.run(beat)
         finally:
             self.live = live = None
             del Live
@@ -136,6 +154,11 @@ class Session:
             drop("live", "exchange", "meter")
             if self.wanted:
                 self.wanted.set()
+
+    def scarce(self):
+        """Is memory so scarce that what is not needed now has to go?"""
+        free = getattr(gc, "mem_free", None)  # CPython has none, and room enough
+        return free is not None and free() < _ROOM
 
     async def step_aside(self, ms):
         """Free the memory that talking takes, for an errand. -> False: not within `ms`.
