@@ -62,4 +62,4 @@ async def _read_clock(meter):
     if date and hm:
         utc = meter.guarded(m0288.clock, date, hm)
         if utc is not None:
-            meter.told = utc, meter.exchange.asked_ms
+            meter.memory.told = utc, meter.exchange.asked_ms

@@ -67,6 +67,8 @@ class Live:
             try:
                 if not learned:
                     learned = await meter.learn()
+                    if memory.told and not memory.scarce():
+                        memory.tell()
                     if learned:
                         await meter.read_slot()
                 elif self._slot_due():

@@ -39,7 +39,6 @@ class Meter:
         self.exchange = exchange
         self.try_ms = app.settings["poll.timeout"] * 1000
         self.scale = Scale(*memory.constants) if memory.constants else None
-        self.told = None  # (UTC, ms): the time by the meter's clock, at that ms of ours
         self.silent = 0  # polls in a row without any answer
         self.why = None  # the last request had none: "silent", "unsent", "gate"
         self.bad = 0  # answers that could not be understood
@@ -55,14 +54,10 @@ class Meter:
         from gateway import learn
 
         try:
-            done = await learn.learn(self)
+            return await learn.learn(self)
         finally:
             del learn
             drop("learn")
-        if self.told:  # setting the clock takes memory too
-            self.clock.set(self.told[0], "meter", self.told[1])
-            self.told = None
-        return done
 
     # From now on energies can be told, also those of what came before.
     def settle(self, constants):

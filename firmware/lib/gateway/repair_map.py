@@ -57,11 +57,13 @@ def roll(r, today):
     days = today - (old + DAYS - 1)
     if days <= 0:
         return
-    if days < DAYS:
-        r.map[: -6 * days] = r.map[6 * days :]
-    else:
-        days = DAYS
-    r.map[-6 * days :] = bytes(6 * days)
+    # In place: there may be no 600 bytes in one piece.
+    size = len(r.map)
+    gap = min(6 * days, size)
+    for i in range(size - gap):
+        r.map[i] = r.map[i + gap]
+    for i in range(size - gap, size):
+        r.map[i] = 0
     r.first = today - DAYS + 1
     # A server that is set up anew wants days that another one has had: so not for ever.
     if r.first // 7 != old // 7:

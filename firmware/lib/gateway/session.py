@@ -32,6 +32,7 @@ class Session:
     `newest` fixed-time values {EPC: UTC}, those that wait for the constants (`pending`), and the
     last `tid` with the `ring` of requests that may be answered late.
 
+    `told`: (UTC, ms), the time by the meter's clock at that ms of ours, until the clock has it.
     `wanted`: an Event while errands want the memory, set as soon as they have it; see step_aside.
     `course`: where the talk goes on afterwards; `kept`: the datagrams that came meanwhile.
     """
@@ -48,7 +49,7 @@ class Session:
         self.newest = {}
         self.pending = []
         self.ring = []
-        self.wanted = self.course = None
+        self.wanted = self.course = self.told = None
         self.kept = []
         self._errands = 0
         self._back = Event()
@@ -131,6 +132,7 @@ class Session:
                 await self._back.wait()
             self._stir.clear()
             nap = await self._part(beat)
+            self.tell()
             if self.course is None:
                 return
             if nap:
@@ -154,6 +156,12 @@ class Session:
             drop("live", "exchange", "meter")
             if self.wanted:
                 self.wanted.set()
+
+    # To set the clock takes memory too: where it is scarce, after the talk.
+    def tell(self):
+        if self.told:
+            self.app.clock.set(self.told[0], "meter", self.told[1])
+            self.told = None
 
     def scarce(self):
         """Is memory so scarce that what is not needed now has to go?"""

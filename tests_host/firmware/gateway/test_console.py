@@ -158,7 +158,7 @@ def test_without_settings_it_says_what_to_do():
         app.status.problem("config", "missing-settings", "not set: broute.id")
 
     async def scenario(rig):
-        assert "gateway.show()" in rig.out
+        assert "gateway.setup()" in rig.out
         assert "config: missing-settings" in rig.out and "(not set: broute.id)" in rig.out
 
     with_console(scenario, prepare)

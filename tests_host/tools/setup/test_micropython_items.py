@@ -116,6 +116,8 @@ def project(tmp_path: Path) -> Path:
     package = tmp_path / "firmware" / "lib" / "echonet"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("VALUE = 3\n")
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "typings").symlink_to(ROOT / ".cache" / "typings")
     return tmp_path
 
 
