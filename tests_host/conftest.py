@@ -153,7 +153,9 @@ def pytest_configure(config: pytest.Config) -> None:
         shared = (path for path in SHARED.rglob("*.py") if not path.name.startswith("host_"))
         known = set[str]().union(*(used(path.read_text("utf-8")) for path in shared))
         try:
-            shorten_tree(ROOT / "firmware" / "lib", COMPILED / "source", frozenset(known))
+            shorten_tree(
+                ROOT / "firmware" / "lib", COMPILED / "source", frozenset(known), keep_broken=True
+            )
         except BuildError as error:
             _stop(error)
         compile_tree(COMPILED / "source", COMPILED / "lib", keep_broken=True)

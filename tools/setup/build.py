@@ -12,6 +12,7 @@ copied. The exit code is 1 when what stays resident in a board's memory is large
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import json
 import os
@@ -241,17 +242,26 @@ def dotted(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def _parses(path: Path) -> bool:
+    try:
+        ast.parse(path.read_text("utf-8"))
+    except SyntaxError:
+        return False
+    return True
+
+
 def shorten_tree(
-    source: Path, target: Path, keep: frozenset[str] = frozenset()
+    source: Path, target: Path, keep: frozenset[str] = frozenset(), *, keep_broken: bool = False
 ) -> dict[str, dict[str, str]]:
     """Copy `source` to `target` with constants in place and short names.
 
     Names in `keep` stay: somebody outside uses them. A file of `target` that is the same already
     keeps its time, so that it is not compiled again. Returns {module: {short: old name}}.
-    BuildError when a name cannot be told for sure.
+    BuildError when a name cannot be told for sure. `keep_broken`: see compile_tree.
     """
     sources = [path for path in sorted(source.rglob("*.py")) if "__pycache__" not in path.parts]
-    where = {dotted(path.relative_to(source)): path for path in sources}
+    broken = {path for path in sources if keep_broken and not _parses(path)}
+    where = {dotted(path.relative_to(source)): path for path in sources if path not in broken}
     if not TYPINGS.exists():
         raise BuildError("MicroPython's types are missing; `make setup` installs them")
     try:
@@ -267,7 +277,7 @@ def shorten_tree(
     wanted: dict[Path, bytes] = {
         path.relative_to(source): path.read_bytes()
         for path in sorted(source.rglob("*"))
-        if path.is_file() and path.suffix not in (".py", ".pyc")
+        if path.is_file() and (path in broken or path.suffix not in (".py", ".pyc"))
     }
     for module, path in where.items():
         wanted[path.relative_to(source)] = texts[module].encode()

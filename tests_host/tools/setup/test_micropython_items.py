@@ -173,7 +173,7 @@ def test_a_failure_on_micropython_only_is_a_failure_and_shown(project: Path) -> 
     assert done.returncode == 1
     assert "1 failed, 1 passed, 1 skipped" in done.stdout.splitlines()[-1]
     assert "FAIL test_which" in done.stdout and "what it said" in done.stdout
-    assert 'File "test_which.py", line 3' in done.stdout
+    assert 'File "test_which", line 3' in done.stdout
 
 
 @needs_one

@@ -82,8 +82,8 @@ def _fill_holes():
 
 
 # MicroPython's table of names doubles when it is full: at 20 names, 60, 140 ... 620, 1260. The
-# stand-ins have filled it to some place that is none of a board's. So they fill it up, and what the
-# firmware finds is the next part, paid for; instead it gets what a board with up to 1260 names
+# stand-ins have filled it to some place that is none of a board's. So they fill it up; what the
+# firmware finds is the next part, paid for. Instead it gets what a board with up to 1260 names
 # pays, in a board's pieces. -> these, to be kept.
 _PART = 7  # bytes a name, on 32 bits: address, length, hash
 
