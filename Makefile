@@ -43,7 +43,8 @@ lint: setup ## Check style, types and the project's own rules
 build: setup ## Compile the board's files to build/board and compare their size with the budget
 	@PYTHONPATH=tools $(BIN)/python -m setup.build
 
-flash: build ## Bring a board up to date and restart it (PORT=/dev/ttyUSB0, when there are several)
+flash: setup ## Bring a board up to date and restart it (PORT=/dev/ttyUSB0, when there are several)
+	@PYTHONPATH=tools $(BIN)/python -m setup.build --quiet
 	@$(BIN)/kenshin board flash $(if $(PORT),--port $(PORT))
 
 bench: setup ## Measure speed and memory (what BENCHMARKS.md holds)

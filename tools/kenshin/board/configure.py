@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import textwrap
 import time
 import tomllib
 from collections.abc import Callable, Mapping
@@ -164,7 +165,7 @@ def _ask(
     settings: Settings, key: str, asker: Asker, say: Say, choices: list[str] | None = None
 ) -> None:
     say("")
-    say(settings.help(key))
+    say(textwrap.fill(settings.help(key), 78))
     if key == "board.type":
         for n, name in enumerate(choices or [], 1):
             say(f"  {n:2}  {name}")

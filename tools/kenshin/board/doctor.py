@@ -47,6 +47,7 @@ _ADDRESSES = re.compile(
     r"(?:[0-9A-Fa-f]{4}:){7}[0-9A-Fa-f]{4}|(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}"
     r"|(?<![0-9A-Za-z])[0-9A-Fa-f]{12,}(?![0-9A-Za-z])"
 )
+_SERIAL = re.compile(r"\bserial ([^\s,]+)")
 _HIDDEN = "***"
 
 
@@ -100,6 +101,10 @@ def examine(port: str | None, path: Path, built: Path, say: Say) -> None:
         repl.restart()
     parts.insert(1, ("State, as heard", json.dumps(state, indent=1) if state else "silent"))
     parts.insert(2, ("Console, as heard", "\n".join(heard) or "silent"))
+    meter: dict[str, Any] = state.get("meter") or {}
+    secrets.append(str(meter.get("serial") or ""))
+    for _, body in parts:
+        secrets += _SERIAL.findall(body)
     mask = Mask([secret for secret in secrets if secret])
     text = "\n\n".join(f"== {title}\n{mask(body.rstrip())}" for title, body in parts)
     head = f"Kenshin doctor {__version__}, {platform.system()}, Python {platform.python_version()}"

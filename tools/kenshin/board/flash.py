@@ -179,8 +179,11 @@ def flash(
         gone = len(plan.first) + len(plan.last)
         say(f"copied {len(plan.copy)}, removed {gone}, already there {plan.same}; all verified")
         repl.restart()
-        for line in first_lines(repl):
+        lines = first_lines(repl)
+        for line in lines:
             say(f"  {line}")
+        if any("missing-settings" in line for line in lines):
+            say("Next: .venv/bin/kenshin board configure")
     return {"copied": len(plan.copy), "removed": gone, "same": plan.same}
 
 

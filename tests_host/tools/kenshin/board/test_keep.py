@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from kenshin.board.backup import AHEAD
-from kenshin.board.doctor import Mask
+from kenshin.board.doctor import _SERIAL, Mask
 from kenshin.board.repl import Repl
 
 RBID = "0123456789ABCDEF0123456789ABCDEF"
@@ -122,6 +122,11 @@ def test_the_doctors_file_is_safe_to_post(make_board, files, kenshin, tmp_path):
             assert str(value).lower() not in text.lower(), key
             assert str(value).encode().hex() not in text.lower(), key
     assert "server.example" not in text
+
+
+def test_a_serial_number_is_found_in_the_status():
+    said = "meter      coefficient 1, serial K24A012345, unit 2"
+    assert _SERIAL.findall(said) == ["K24A012345"]
 
 
 def test_what_is_masked():
