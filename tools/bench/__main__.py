@@ -19,6 +19,7 @@ from pathlib import Path
 from bench import (
     drain,
     firststart,
+    flash,
     frames,
     gateway_memory,
     gateway_speed,
@@ -60,6 +61,7 @@ PARTS: dict[str, Part] = {
     "speed": lambda _, heap: gateway_speed.section(heap),
     "drain": lambda _lib, _heap: drain.section(),
     "start": lambda _lib, _heap: firststart.section(),
+    "flash": lambda _lib, _heap: flash.section(),
     "mending": lambda _lib, _heap: mending.section(),
     "server": lambda _lib, _heap: ingest.section(),
     "simulator": lambda _lib, _heap: simulated.section(),
