@@ -221,6 +221,7 @@ def test_what_is_known_is_not_crowded_out_by_what_is_not():
         ("quality", [-1, 0]),
         ("quality", [0, 101]),
         ("quality", {"unsent": 1}),
+        ("resets", ["watchdog"]),
         ("events", 5),
         ("events", "EjRWJ"),
         ("events", "EjRWJAI"),
@@ -261,6 +262,7 @@ def test_a_whole_status_is_kept():
             "digits": 6,
         },
         "reset": "power-on",
+        "resets": "13 watchdog; 12 power-on",
     }
     body = json.dumps({"v": 1, "stream": 1, "readings": [], "status": status})
     batch = wire.parse(body.encode())
