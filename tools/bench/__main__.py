@@ -24,6 +24,7 @@ from bench import (
     gateway_memory,
     gateway_speed,
     ingest,
+    losses,
     machine,
     mending,
     report,
@@ -65,6 +66,7 @@ PARTS: dict[str, Part] = {
     "mending": lambda _lib, _heap: mending.section(),
     "server": lambda _lib, _heap: ingest.section(),
     "simulator": lambda _lib, _heap: simulated.section(),
+    "loss": lambda _lib, _heap: losses.section(),
 }
 
 
