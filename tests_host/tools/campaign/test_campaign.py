@@ -18,7 +18,7 @@ from meterlab.trouble import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[3]
 DAYS = 2.0
-# Seed 8 still fails: a line that loses one byte in 120 makes the gateway file a reading wrongly.
+# Seed 8 still fails: when the line loses a transmit report, a reading is filed seconds too late.
 SEEDS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 14)
 
 
