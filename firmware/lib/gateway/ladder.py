@@ -128,6 +128,12 @@ class Ladder:
             joins[i] = joins[i + 1]
         joins[_JOINS + MOST - 1] = now
 
+    def spared(self):
+        """The join remembered last was none: the module failed before it asked the meter."""
+        joins = self._memory
+        for i in range(_JOINS + MOST - 1, _JOINS, -1):
+            joins[i] = joins[i - 1]
+
     def next(self, cause, now, die):
         """What to do about the cause that the last step met -> (step, ms to wait before it).
 

@@ -6,7 +6,7 @@ from os import urandom
 from gateway import drop
 from gateway.ladder import STEPS, Ladder, fresh
 from micropython import const
-from wisun import GateClosed, JoinRefused, JoinTimeout, Pan, RadioError, Refused
+from wisun import GateClosed, JoinRefused, JoinTimeout, Pan, RadioError, Refused, Timeout
 
 _JOIN_MS = const(60_000)  # nobody ever joined later
 _BOOT_MS = const(3_000)  # both manuals, after a reset
@@ -168,6 +168,10 @@ class Link:
             self.status.count("join.timeout")
             self._judge_silence(pan)
             return "no-join"
+        except (Timeout, Refused) as e:
+            if e.command not in ("SKJOIN", "0056"):
+                self.ladder.spared()
+            raise
         memory.refused = 0
         self.status.count("joined")
         self.status.clear("config")

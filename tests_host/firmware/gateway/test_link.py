@@ -282,3 +282,11 @@ def test_the_board_restarts_only_when_no_reading_waits():
         _, app, _, _, log = connect(radio, pauses=130, outbox=waiting)
         assert app.board.calls.count("board") == (0 if waiting else 2)
         assert any("board restarts" in line for line in log.lines) != bool(waiting)
+
+
+def test_a_join_that_the_module_did_not_begin_is_none():
+    for command, counted in (("SKTERM", 0), ("0053", 0), ("SKJOIN", 5), ("0056", 5)):
+        radio = Radio([Timeout(command)] * 5 + [None])
+        joined, _, _, clock, _ = connect(radio, (0x3B, 0x8CF5, MAC))
+        assert joined
+        assert (max(clock.slept or [0]) > 240_000) == (counted > 0), (command, clock.slept)
