@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ from meterlab.trouble import DAY_S
 KINDS = ("bp35a1", "bp35c2", "bp35c1-j11-t01")
 SHARES = (0.0, 0.05, 0.2, 0.4)
 AIM = (0.2, 0.01)  # under so much with such a loss each way
+
+
+_HOUR = 3_600
+_EARLY = 2  # seconds by which a poll may come before its time: clocks are set now and then
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +38,17 @@ class Lost:
 
 
 def without(times: Sequence[int], joins: Sequence[float], seconds: int) -> int:
-    """Minutes without a reading. A minute begins when a poll is due, and that grid is a new one
-    with each session: so from join to join, up to so many seconds."""
+    """Minutes of so many seconds without a reading. A minute begins when a poll is due: that grid
+    is a new one with each session, and moves with the clock, so it is found again each hour."""
+    ordered = sorted(times)
     count = 0
-    for begin, end in pairwise([0.0, *joins[1:], float(seconds)]):
-        here = [t for t in times if begin <= t < end]
-        due = Counter(t % 60 for t in here).most_common(1)[0][0] if here else 0
-        had = {(t - due + 2) // 60 for t in here}
-        count += max(int((end - begin) / 60) - len(had), 0)
+    marks = {*map(int, joins[1:]), *range(0, seconds, _HOUR), seconds}
+    for begin, end in pairwise(sorted(marks)):
+        here = Counter(t % 60 for t in ordered if begin <= t < end)
+        due = here.most_common(1)[0][0] if here else 0
+        for start in range(begin + (due - begin) % 60, min(end, seconds - 59), 60):
+            i = bisect_left(ordered, start - _EARLY)
+            count += i == len(ordered) or ordered[i] >= start + 60 - _EARLY
     return count
 
 

@@ -30,6 +30,12 @@ def test_a_new_session_has_a_grid_of_its_own() -> None:
     assert loss.without(times, [10.0, 1_815.0], 3_600) == 0
 
 
+def test_a_clock_that_is_set_moves_the_grid() -> None:
+    times = list(range(15, 7_200, 60)) + list(range(7_231, 14_400, 60))
+    assert loss.without(times, [10.0], 14_400) == 0
+    assert loss.without(times[:30] + times[40:150] + times[155:], [10.0], 14_400) == 15
+
+
 @pytest.mark.parametrize("kind", ["bp35a1", "bp35c1-j11-t01"])
 def test_a_fifth_lost_each_way_costs_less_than_a_hundredth_of_the_minutes(kind: str) -> None:
     lost = loss.measure(kind, loss.AIM[0], 1.5)
