@@ -32,9 +32,9 @@ def break_lib(folder: Path) -> None:
 # Nothing of lib/ can be loaded, so this is what boot.py and main.py do alone.
 def test_a_broken_lib_is_shown_and_tried_again_and_after_three_times_seldom(start: Make) -> None:
     line = start(break_lib)
-    for _ in range(3):
-        assert "ImportError" in line.until("The board restarts in 1 s")
-    assert "ImportError" in line.until("The board restarts in 600 s")
+    # The first start may have spoken before anybody listened.
+    out = line.until("The board restarts in 600 s", 2 * SECONDS)
+    assert 2 <= out.count("The board restarts in 1 s") <= 3 and "ImportError" in out
     line.send("\x03")
     line.until(">>> ")
     assert line.type("1 + 1") == "2"
