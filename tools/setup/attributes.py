@@ -37,6 +37,8 @@ def known_to(stubs: Path, used: frozenset[str]) -> frozenset[str]:
     """Every name that the stubs in a folder define for the modules `used`, and for what is built
     in: MicroPython has it, or may have."""
     names: set[str] = set()
+    # A module's classes may be defined in its twin: asyncio's Task, with its done(), in _asyncio.
+    used = used | {f"_{name}" for name in used}
     for path in stubs.rglob("*.pyi"):
         parts = {part.removesuffix(".pyi") for part in path.relative_to(stubs).parts}
         if not parts & (used | {"builtins", "__builtins__", "_mpy_shed"}):
