@@ -8,7 +8,8 @@ import types
 import pytest
 
 from setup.arguments import shorten
-from setup.attributes import NameTrouble, defined, share
+from setup.attributes import NameTrouble, defined, imported, known_to, share
+from setup.build import TYPINGS
 
 BASE = """
 from micropython import const
@@ -179,3 +180,12 @@ def test_what_would_break_is_refused(text: str, words: str) -> None:
 def test_a_letter_that_is_a_variable_names_no_argument() -> None:
     text = shorten({"one": "A = 1\ndef f(x, y):\n    return A + x + y\n"})["one"]
     assert text == "A = 1\ndef f(B, C):\n    return A + B + C\n"
+
+
+def test_what_micropython_has_is_known() -> None:
+    known = known_to(TYPINGS, imported(["import asyncio, socket\n"]))
+    # Of asyncio's Task, which its stubs define elsewhere; of sockets and of built-in types.
+    assert {"done", "cancel", "settimeout", "append", "print_exception"} <= (
+        known | known_to(TYPINGS, frozenset({"sys"}))
+    )
+    assert "IF_STA" not in known  # network is not imported
