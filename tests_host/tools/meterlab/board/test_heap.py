@@ -1,4 +1,5 @@
-"""The heap is the firmware's alone: what stand-ins and REPL cost comes on top."""
+"""The heap is the firmware's alone: what stand-ins and REPL cost comes on top. A part of it is
+taken at once for the table of names, as on a board sooner or later."""
 
 from __future__ import annotations
 
@@ -15,6 +16,10 @@ def test_firmware_finds_what_was_asked_for(make_board, heap):
     assert board.standins_cost > 20_000
 
 
+def _table(runtime):
+    return 1260 * (7 if runtime.bits == 32 else 11)
+
+
 def test_it_is_the_same_after_every_reset(make_board, connect):
     board = make_board({"boot.py": "import gc; gc.collect(); free = gc.mem_free()\n"})
     terminal = connect(board)
@@ -26,15 +31,18 @@ def test_it_is_the_same_after_every_reset(make_board, connect):
         terminal.send(code + b"\x04")
         board.events.wait("boot", 5, mark)
     assert max(seen) - min(seen) <= 256
-    assert all(abs(free - board.heap) < 2048 for free in seen)
+    table = _table(board.runtime)
+    assert all(abs(free + table - board.heap) < 2048 for free in seen)
 
 
 def test_it_is_a_limit_and_one_piece(make_board, connect):
-    terminal = connect(make_board(heap="64K"))
+    board = make_board(heap="64K")
+    terminal = connect(board)
     terminal.raw()
+    left = 65_536 - _table(board.runtime)
     with pytest.raises(AssertionError, match="MemoryError"):
-        terminal.run("x = bytearray(66000)")
-    terminal.run("x = bytearray(56000); x = None")
+        terminal.run(f"x = bytearray({left})")
+    terminal.run(f"x = bytearray({left - 9_000}); x = None")
 
 
 def test_what_the_hardware_does_costs_the_firmware_nothing(make_board, connect, tmp_path):
