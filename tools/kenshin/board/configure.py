@@ -207,8 +207,8 @@ def test_all(port: str | None, say: Say, checks: tuple[str, ...]) -> bool:
         # Its first words may have come before this line was open: then it answers a word.
         started = console.wait_line("Type help", 5)
         if not started:
-            console.say("help")
-            started = console.wait_line("json on", START_SECONDS)
+            console.type("help")
+            started = console.wait_line("json on|off", START_SECONDS)
         if not started:
             raise BoardError("The gateway does not start. It said:\n" + "\n".join(console.lines))
         failed: set[str] = set()
