@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kenshin.server import wire
+from kenshin.server.status import clean
 
 T0 = 1_795_392_000
 
@@ -186,14 +187,14 @@ def nested(levels):
     ],
 )
 def test_what_is_not_known_of_a_status_is_kept_within_bounds(name, value, kept):
-    status, faults = wire._clean({"rssi": -70, name: value})  # pyright: ignore
+    status, faults = clean({"rssi": -70, name: value})
     assert status == ({"rssi": -70, name: value} if kept else {"rssi": -70})
     assert len(faults) == (not kept)
     assert all(fault.isprintable() and len(fault) <= 40 for fault in faults)
 
 
 def test_what_is_known_is_not_crowded_out_by_what_is_not():
-    status, faults = wire._clean({"big": "x" * 8100, "detail": "y" * 400})  # pyright: ignore
+    status, faults = clean({"big": "x" * 8100, "detail": "y" * 400})
     assert status == {"detail": "y" * 400}
     assert faults == ("big",)
 
