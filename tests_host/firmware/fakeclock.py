@@ -126,6 +126,7 @@ class FakeDriver:
         self.gate = None
         self.rssi = -60
         self.left = 0
+        self.sent_ms = 0
 
     async def send(self, data):
         self.sent.append(bytes(data))

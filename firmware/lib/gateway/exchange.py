@@ -16,11 +16,10 @@ from echonet.frame import (
 )
 from echonet.meter import CONTROLLER, METER
 from micropython import const
-from wisun import GateClosed
+from wisun import GateClosed, Timeout
 
 _RING_MS = const(300_000)  # answers were seen 60 to 300 s late
 _RING_MAX = const(40)
-_SEND_MS = const(1000)  # at most, until the radio has acknowledged
 _GATE_MS = const(75_000)  # a refresh holds the gate for at most 60 s
 
 
@@ -54,7 +53,7 @@ class Exchange:
         self.air = app.air
         self.memory = memory
         self.on_notice = self.on_late = self.on_reply = _nobody
-        self.asked_ms = 0  # when the last request was handed to the radio
+        self.asked_ms = 0  # when the last request went to the radio module
         self.answer = Frame()  # the last answer; valid until the next request
         self._rx = Frame()
         self._tx = bytearray(64)
@@ -66,7 +65,8 @@ class Exchange:
         self._reply = None
 
     # One try. -> Frame, valid until the next request. NoAnswer when it came to nothing;
-    # RadioError when it was the module that failed.
+    # RadioError when it was the module that failed. Where that only left the sending unconfirmed,
+    # the try lasts its time all the same, for the meter may have been asked.
     async def request(self, esv, props, ms):
         epcs = props if isinstance(props, bytes) else bytes([p[0] for p in props])
         async with self.air:
@@ -80,13 +80,17 @@ class Exchange:
             n = build(self._tx, tid, CONTROLLER, METER, esv, props)
             self._answered.clear()
             self._open = (tid, esv, epcs)
-            self.asked_ms = asked = self.clock.ms()
+            asked = self.clock.ms()
             heard = False
-            sent = -1
+            silent = NoAnswer("silent")
+            sent = 0
             try:
-                sent = await driver.send(memoryview(self._tx)[:n])
-                # A module that had to be brought round first has kept it for some seconds.
-                self.asked_ms = asked = max(asked, self.clock.ms() - _SEND_MS)
+                try:
+                    sent = await driver.send(memoryview(self._tx)[:n])
+                except Timeout as e:
+                    silent = e
+                # A module that had to be brought round first has not been asked until then.
+                self.asked_ms = asked = max(asked, driver.sent_ms)
                 if not self._answered.is_set():
                     if sent == 1:
                         raise NoAnswer("unsent")
@@ -96,7 +100,7 @@ class Exchange:
             except GateClosed:
                 raise NoAnswer("gate")
             except TimeoutError:
-                raise NoAnswer("silent")
+                raise silent
             finally:
                 self._open = None
                 # "Unsent" only says that no acknowledgement was heard: the meter may answer yet.

@@ -35,8 +35,8 @@ class Port(Link):
         self._result = None
         self._got = b""  # what follows the result
         self._head = b""  # what that must end with, unless it is short
-        self._owed = None  # the command that was given up whose reply may come, until then:
-        self._due = 0
+        self._owed = None  # the command that was given up whose reply may come,
+        self._reply_ms = 0  # for so long after its bytes were written
         self._torn = False  # half a command may lie in the module
 
     async def run(self):
@@ -86,7 +86,7 @@ class Port(Link):
         if self._owed and code != 0x00D9:
             self._answered.clear()
             try:
-                left = max(self._due - self._clock.ms(), 0)
+                left = max(self.sent_ms + self._reply_ms - self._clock.ms(), 0)
                 await self._clock.wait_for(self._answered.wait(), left)
             except asyncio.TimeoutError:
                 self._owed = None
@@ -101,7 +101,8 @@ class Port(Link):
             await self._clear(code)
             self._result = None
             self._code = self._owed = code
-            self._due = self._clock.ms() + ms
+            self._reply_ms = ms
+            self.sent_ms = self._clock.ms()
             self._answered.clear()
             try:
                 await self._clock.wait_for(self._write(frame(code, data)), ms)

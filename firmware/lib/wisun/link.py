@@ -27,6 +27,7 @@ class Link:
         self.joined = False
         self.rssi = None  # dBm at the last contact that told it, at .rssi_ms
         self.rssi_ms = None
+        self.sent_ms = 0  # when the bytes of the last command, or of send(), went to the module
         self._lock = asyncio.Lock()  # held by whoever has a command under way
         self._phase = None  # "joining", "refreshing"
         self._limited = False

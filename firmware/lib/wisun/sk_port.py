@@ -33,8 +33,8 @@ class Port(Link):
         self._sent = 0  # parameter of the last EVENT 21; None while one must come beside the OK
         self._final = None  # text of OK or FAIL
         self._good = False
-        self._owed = False  # a command was given up whose reply may come, until then:
-        self._due = 0
+        self._owed = False  # a command was given up whose reply may come,
+        self._reply_ms = 0  # for so long after its bytes were written
         self._torn = False  # half a command may lie in the module
         self._syncing = False
 
@@ -80,7 +80,7 @@ class Port(Link):
     # The text after the OK, or the wanted line.
     async def _ask(self, word, line, ms, want=None):
         if self._owed and not self._torn:
-            left = self._due - self._clock.ms()
+            left = self.sent_ms + self._reply_ms - self._clock.ms()
             self._answered.clear()
             try:
                 await self._clock.wait_for(self._answered.wait(), max(left, 0))
@@ -98,7 +98,8 @@ class Port(Link):
         self._word = word
         self._sent = None if word == "SKSENDTO" else 0
         self._owed = True
-        self._due = self._clock.ms() + ms
+        self._reply_ms = ms
+        self.sent_ms = self._clock.ms()
         self._answered.clear()
         try:
             await self._clock.wait_for(self._write(line, fillers), ms)

@@ -5,7 +5,7 @@ from echonet.frame import ESV_GET
 from fakeclock import FakeClock, FakeDriver, Lines, Recorder
 from gateway.exchange import Exchange, NoAnswer
 from helpers import hex_, raises, run
-from wisun import GateClosed
+from wisun import GateClosed, Timeout
 
 METER = "028801"
 US = "05FF01"
@@ -227,17 +227,86 @@ def test_long_answer_is_kept_whole():
     assert bytes(frame.get(0xE4)) == hex_(day)
 
 
-# The reading's time is that of the asking, not of the wish to ask.
-def test_a_module_that_keeps_a_request_does_not_shift_its_time():
-    rig = Rig()
-    begun = rig.clock.ms()
+def driver(rig, before, after, ends):
+    """Its module is written to after a time, and the sending ends `after` that as `ends` says."""
 
     async def send(data):
-        rig.clock.t += 7_000  # it is brought round first
+        rig.clock.t += before
+        rig.driver.sent_ms = rig.clock.t
         rig.driver.sent.append(bytes(data))
-        rig.answer("72", "01E70400000263")
-        return 0
+        rig.clock.t += after
+        return ends()
 
     rig.driver.send = send
-    run(rig.x.get(b"\xe7", 10_000))
-    assert begun + 6_000 <= rig.x.asked_ms <= begun + 7_000
+
+
+# The reading's time is that of the asking, not of the wish to ask, nor of a report's arrival.
+def test_the_time_of_a_request_is_when_it_was_written():
+    for before, after in ((7_000, 0), (0, 8_000), (4_000, 3_000)):
+        rig = Rig()
+        begun = rig.clock.ms()
+
+        def answered(rig=rig):
+            rig.answer("72", "01E70400000263")
+            return 2
+
+        driver(rig, before, after, answered)
+        assert bytes(run(rig.get()).get(0xE7)) == hex_("00000263")
+        assert rig.x.asked_ms == begun + before
+
+
+def test_a_try_lasts_from_when_it_was_written():
+    rig = Rig()
+    driver(rig, 4_000, 3_000, lambda: 0)
+
+    async def go():
+        begun = rig.clock.ms()
+        try:
+            await rig.get(ms=10_000)
+        except NoAnswer as e:
+            assert e.why == "silent"
+        return begun
+
+    begun = run(go())
+    assert rig.clock.ms() == begun + 14_000
+    assert [late[3] for late in rig.ring] == [begun + 4_000]
+
+
+def lost_reply():
+    raise Timeout("0008")
+
+
+# The module may have sent what it did not confirm: then its answer comes, and is one.
+def test_an_unconfirmed_request_may_be_answered():
+    rig = Rig()
+    driver(rig, 0, 2_000, lost_reply)
+
+    async def later():
+        await asyncio.sleep(0)
+        rig.answer("72", "01E70400000263")
+
+    async def go():
+        begun = rig.clock.ms()
+        asyncio.create_task(later())
+        frame = await rig.get()
+        assert bytes(frame.get(0xE7)) == hex_("00000263")
+        assert rig.x.asked_ms == begun
+
+    run(go())
+
+
+def test_an_unconfirmed_request_is_open_until_its_time_is_over():
+    rig = Rig()
+    driver(rig, 0, 2_000, lost_reply)
+
+    async def go():
+        begun = rig.clock.ms()
+        try:
+            await rig.get(ms=10_000)
+        except Timeout as e:
+            assert e.command == "0008"
+            return begun
+
+    begun = run(go())
+    assert rig.clock.ms() == begun + 10_000
+    assert [late[3] for late in rig.ring] == [begun], "its answer may come yet"
