@@ -151,6 +151,7 @@ class Board:
         self.on_power: Callable[[], None] | None = None
         self.power_cycles = 0
         self.resets = 0
+        self.cause = "power-on"
 
     def uart_baud(self, baud: int) -> None:
         self.baud = baud
@@ -173,7 +174,7 @@ class Board:
         self.good_at = asyncio.get_running_loop().time()
 
     def reset_cause(self) -> str:
-        return "power-on"
+        return self.cause
 
     def set_rtc(self, utc: int) -> None:
         pass
@@ -199,7 +200,7 @@ class Server:
     def __init__(self, now: Callable[[], int]) -> None:
         self.now = now
         self.reply: Callable[[dict[str, Any]], tuple[int, dict[str, str], bytes]] | None = None
-        self.raises: Exception | None = None
+        self.raises: Exception | Callable[[], Exception] | None = None
         self.posts: list[dict[str, Any]] = []
         self.rows: dict[int, list[Any]] = {}  # by sequence number
         self.statuses: list[dict[str, Any]] = []
@@ -212,7 +213,7 @@ class Server:
         assert headers["Authorization"] == "Bearer " + TOKEN
         await asyncio.sleep(0.05)
         if self.raises is not None:
-            raise self.raises
+            raise self.raises() if callable(self.raises) else self.raises
         message = json.loads(text)
         self.received(text, message)
         if self.reply is not None:

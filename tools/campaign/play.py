@@ -18,6 +18,7 @@ from meterlab.trouble import Fault
 _AFTER_S = 3_600  # for the last uploads, when all is well again
 _LOOK_S = 20
 _BOOT_S = 3  # of a board
+_PAUSE_S = 10  # of main.py, before it starts the board anew
 
 Say = Callable[[str], None]
 
@@ -75,6 +76,7 @@ class Trial(House):
         super().__init__(scenario.settings, paced=scenario.paced, **scenario.choices)
         self.scenario = scenario
         self.totals: dict[str, int] = {}
+        self._starting: asyncio.Task[None] | None = None
         self._say = say
         self._began = 0.0
 
@@ -100,6 +102,9 @@ class Trial(House):
     def switch_on(self) -> None:
         super().switch_on()
         self.watch.board_starts(self.app)
+        assert self._main is not None
+        self._main.add_done_callback(self._ended)
+        self.board.restart = self._reset
         if self._say:
             mask = self.app.log.mask
 
@@ -155,7 +160,7 @@ class Trial(House):
         elif part == "server":
             self._server(word)
         elif part == "board":
-            self._restarting = asyncio.create_task(self.restart())
+            self.start_anew()
         if fault.lasts_s:
             asyncio.get_running_loop().call_later(fault.lasts_s, self._end, fault)
 
@@ -164,8 +169,25 @@ class Trial(House):
         self.board.net.alive = self.ntp_alive = True
         self.server.raises = self.server.reply = None
 
-    async def restart(self) -> None:
-        """The board loses its power and gets it back; what is in its flash stays."""
+    # The gateway gives itself up: main.py does the rest.
+    def _ended(self, main: asyncio.Task[Any]) -> None:
+        error = None if main.cancelled() else main.exception()
+        if error is not None:
+            self.start_anew(_PAUSE_S, f"hard: {type(error).__name__}: {error}")
+
+    def _reset(self, why: str) -> None:
+        self.start_anew(cause=f"soft: {why}")
+
+    def start_anew(self, pause_s: float = 0, cause: str = "power-on") -> None:
+        """The board starts anew, unless it is about to."""
+        if self._starting is None or self._starting.done():
+            self._starting = asyncio.create_task(self._restart(pause_s, cause))
+
+    # What is in its flash stays.
+    async def _restart(self, pause_s: float, cause: str) -> None:
+        await asyncio.sleep(pause_s)
+        self.tell(f"--- the board starts anew: {cause}")
+        self.board.cause = cause
         await self.switch_off()
         await self.app.leave()
         self._sum()
@@ -175,9 +197,13 @@ class Trial(House):
 
     def _server(self, word: str) -> None:
         server = self.server
-        error = firmware.module("gateway.uplink").HttpError
+
+        # Of the gateway that runs then: a new start of the board loads its modules anew.
+        def error(word: str, why: str) -> Exception:
+            return firmware.module("gateway.uplink").HttpError(word, why)
+
         if word in ("refused", "timeout"):
-            server.raises = error(word, "as the campaign wishes")
+            server.raises = lambda: error(word, "as the campaign wishes")
         elif word == "lost":
 
             def lose(message: dict[str, Any]) -> Any:

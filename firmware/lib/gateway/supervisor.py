@@ -77,8 +77,12 @@ class Supervisor:
             gc.collect()  # it may have died of that
             why = describe(e)
             if isinstance(e, Hopeless):
+                # It has not died: it wants the board's new start.
                 self._end = e
-            elif isinstance(e, MemoryError):
+                self.status.count("board.restart")
+                self.log.warn("%s: %s", t.name, why)
+                return
+            if isinstance(e, MemoryError):
                 self.status.count("memory-error")
             else:
                 self._trace(e)

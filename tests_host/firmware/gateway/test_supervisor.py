@@ -26,11 +26,11 @@ class Enough(Exception):
     pass
 
 
-def supervise(tasks, until_ms, arm=False, log=None, clock=None):
+def supervise(tasks, until_ms, arm=False, log=None, clock=None, status=None):
     """Runs the supervisor on a jumping clock until `until_ms`; -> what it worked with."""
     clock = clock or FakeClock()
     board = Board()
-    status = Recorder()
+    status = status or Recorder()
     log = log or Lines()
     sup = Supervisor(board, clock, log, status)
     for name, factory in tasks:
@@ -111,9 +111,9 @@ def test_a_memory_error_while_one_is_told_is_survived_too():
     assert len(born) >= 3 and status.counters["memory-error"] == len(born)
 
 
-def hopeless(tasks, until_ms, clock=None):
+def hopeless(tasks, until_ms, clock=None, status=None, log=None):
     try:
-        supervise(tasks, until_ms, clock=clock)
+        supervise(tasks, until_ms, clock=clock, status=status, log=log)
     except Hopeless as e:
         return str(e)
 
@@ -151,6 +151,17 @@ def test_a_task_may_say_so_itself():
         raise Hopeless("nothing gets through")
 
     assert hopeless([("network", gives_up)], 60_000) == "nothing gets through"
+
+
+def test_a_wish_for_a_new_start_is_no_death():
+    async def gives_up(beat):
+        raise Hopeless("nothing gets through")
+
+    status, log = Recorder(), Lines()
+    log.error = lambda *_: 1 // 0
+    assert hopeless([("network", gives_up)], 60_000, None, status, log)
+    assert status.counters == {"board.restart": 1} and status.faults == []
+    assert log.lines == ["network: Hopeless: nothing gets through"]
 
 
 def test_watchdog_is_not_armed_by_itself():

@@ -85,6 +85,20 @@ def test_a_gateway_that_is_well_passes(faults: tuple[Fault, ...]) -> None:
 # -- no-exception
 
 
+def test_a_new_start_that_the_gateway_asks_for_is_none() -> None:
+    starts: list[tuple[float, str]] = []
+
+    def note(t: Trial) -> None:
+        starts.append((t.now(), t.board.reset_cause()))
+
+    outage = Fault(HOUR, 5 * HOUR, ("server.timeout",), "house.server")
+    outcome = run(broken(note), scenario(outage, hours=8))
+    assert outcome.trouble == []
+    assert [cause.partition(": c")[0] for _, cause in starts] == ["power-on", "hard: Hopeless"]
+    assert 4 * HOUR < starts[1][0] < 5.5 * HOUR
+    assert outcome.counters["board.restart"] == 1
+
+
 def test_a_task_that_dies_is_found() -> None:
     def harm(t: Trial) -> None:
         def stumble(*_: Any) -> None:
