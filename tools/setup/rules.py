@@ -9,6 +9,7 @@ module; and lock files with hashes and without addresses. A finding is one line:
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,6 +164,15 @@ def check_lock(name: str, text: str) -> list[str]:
     return findings
 
 
+def check_npm_lock(name: str, text: str) -> list[str]:
+    """The same for npm's: a hash for each package, and no address."""
+    findings = [f"{name}:1: a lock file names no address"] if "://" in text else []
+    for package, told in json.loads(text)["packages"].items():
+        if package and not str(told.get("integrity", "")).startswith("sha512-"):
+            findings.append(f"{name}:1: {package} without a hash")
+    return findings
+
+
 def check_tree(root: Path) -> Iterator[str]:
     """The findings in the whole project under `root`."""
     for path in sorted((root / "firmware").rglob("*.py")):
@@ -171,6 +181,9 @@ def check_tree(root: Path) -> Iterator[str]:
         )
     for path in sorted([*root.glob("*.lock"), *(root / "tools").rglob("*.lock")]):
         yield from check_lock(path.relative_to(root).as_posix(), path.read_text(encoding="utf-8"))
+    for path in sorted((root / "tools").rglob("package-lock.json")):
+        name = path.relative_to(root).as_posix()
+        yield from check_npm_lock(name, path.read_text(encoding="utf-8"))
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,17 @@ def test_the_lock_files_are_found() -> None:
     assert findings == []
     for name in ("requirements.lock", "tools/setup/typings.lock"):
         assert "--hash=sha256:" in (ROOT / name).read_text()
+
+
+@pytest.mark.parametrize(
+    ("package", "words"),
+    [
+        ({"integrity": "sha512-AA=="}, None),
+        ({"version": "1.0.0"}, "without a hash"),
+        ({"integrity": "sha512-AA==", "resolved": "https://example.invalid/a"}, "no address"),
+    ],
+)
+def test_npm_lock_files(package: dict[str, str], words: str | None) -> None:
+    text = json.dumps({"packages": {"": {"dependencies": {}}, "node_modules/a": package}})
+    findings = rules.check_npm_lock("package-lock.json", text)
+    assert len(findings) == bool(words) and (words or "") in "".join(findings)
