@@ -232,6 +232,13 @@ def sqlite_lab(file: Path) -> Iterator[Lab]:
 
 
 @pytest.fixture
+def postgres_lab(postgres: str) -> Iterator[Lab]:
+    lab = Lab(postgres, Limits())
+    with lab.client:
+        yield lab
+
+
+@pytest.fixture
 def board(lab: Lab) -> Board:
     return lab.board()
 

@@ -1,12 +1,14 @@
 """Hours and days are folded, old instants dropped, and no total ever changes by that."""
 
 import random
+import threading
+import time
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
-from kenshin.server import energy, hours, rollup, settings
+from kenshin.server import energy, gateways, hours, ingest, rollup, settings, wire
 from kenshin.server.housekeeping import LEASE, Housekeeper
 from kenshin.server.schema import Day, Gateway, Hour, Lease, Reading, Stale, State
 from kenshin.server.slots import INSTANT
@@ -14,6 +16,7 @@ from kenshin.server.slots import INSTANT
 T0 = 1_795_392_000  # 09:00 in Japan
 DAY0 = T0 - 9 * 3600  # its midnight
 HOUR = 3600
+LIMIT = 20.0
 
 
 def ours(lab, board):
@@ -122,7 +125,7 @@ def test_late_readings_are_counted_again(lab, board, instant, slot):
     roll(lab, gateway)
     assert days(lab, gateway)[DAY0].power_sum == 100
     board.upload(instant(3, DAY0 + 90, 11), slot(4, DAY0 + HOUR, 1200))
-    assert count(lab, Stale) == 1
+    assert count(lab, Stale) == 2  # the half-hour ends one hour and begins another
     with lab.store.reading() as connection:
         assert rollup.due(connection, lab.now, 10) == [gateway]
     roll(lab, gateway)
@@ -133,6 +136,115 @@ def test_late_readings_are_counted_again(lab, board, instant, slot):
     board.upload(slot(5, DAY0 - 86_400, 300))
     roll(lab, gateway)
     assert days(lab, gateway)[DAY0 - 86_400].normal == 700
+
+
+def test_a_late_instant_on_the_hour_is_of_the_hour_that_begins(lab, board, instant):
+    gateway = ours(lab, board)
+    board.upload(instant(1, DAY0 + 60, 100))
+    roll(lab, gateway)
+    board.upload(instant(2, DAY0 + 5 * HOUR, 7), instant(3, DAY0 + HOUR, 8))
+    roll(lab, gateway)
+    with lab.store.reading() as connection:
+        found = {h.t: h.power_sum for h in hours.stored(connection, gateway, 0, T0)}
+    assert found == {DAY0: 100, DAY0 + HOUR: 8, DAY0 + 5 * HOUR: 7}
+    assert days(lab, gateway)[DAY0].power_sum == 115
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_in_whatever_order_readings_come_the_sums_are_the_same(lab, board, instant, slot, seed):
+    chance = random.Random(seed)
+    gateway = ours(lab, board)
+    rows = [
+        instant(n, DAY0 - 86_400 + n * 600, chance.randrange(3000), normal=1000 + n)
+        for n in range(180)
+    ]
+    rows += [slot(200 + n, DAY0 - 86_400 + n * 1800, 1000 + 3 * n) for n in range(0, 60, 2)]
+    chance.shuffle(rows)
+    for k in range(0, len(rows), 35):
+        board.upload(*rows[k : k + 35])
+        roll(lab, gateway)
+    folded = days(lab, gateway)
+    with lab.store.reading() as connection:
+        kept = hours.stored(connection, gateway, 0, T0)
+        assert kept == hours.raw(connection, gateway, 0, rollup.target(lab.now))
+        rolled = connection.scalar(select(State.rolled))
+        for start in (DAY0 - 86_400, DAY0):
+            again = rollup.day(connection, gateway, rolled, start, start + 86_400)
+            assert {name: getattr(folded[start], name) for name in vars(folded[start])} == {
+                name: again[name] for name in vars(folded[start])
+            }
+
+
+class Meanwhile:
+    """An upload by another connection that begins while a function is at work."""
+
+    def __init__(self, monkeypatch, lab, board, name, row):
+        self.store = lab.store
+        self.work = getattr(rollup, name)
+        self.upload = threading.Thread(target=self.put, args=(board, row))
+        monkeypatch.setattr(rollup, name, self)
+
+    def put(self, board, row):
+        batch = wire.Batch(7, {row[0]: row}, None, ())
+        with self.store.writing() as connection:
+            known = gateways.find(connection, board.code)
+            self.outcome = ingest.ingest(connection, known.id, batch, T0)
+
+    def waits(self):
+        """Whether it waits for the end of the transaction in which the function is at work."""
+        with self.store.reading() as connection:
+            return connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+    def __call__(self, *arguments):
+        if self.upload.ident is None:
+            result = self.work(*arguments)
+            self.upload.start()
+            until = time.monotonic() + LIMIT
+            while self.upload.is_alive() and not self.waits() and time.monotonic() < until:
+                time.sleep(0.01)
+            return result
+        return self.work(*arguments)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_comes_while_an_hour_is_folded_is_not_forgotten(
+    postgres_lab, instant, monkeypatch, late
+):
+    lab = postgres_lab
+    board = lab.board()
+    gateway = ours(lab, board)
+    board.upload(instant(1, DAY0 + 60, 1))
+    if late:
+        roll(lab, gateway)
+        board.upload(instant(2, DAY0 + 70, 10))
+    meanwhile = Meanwhile(monkeypatch, lab, board, "_keep", instant(3, DAY0 + 80, 100))
+    roll(lab, gateway)
+    meanwhile.upload.join(LIMIT)
+    assert meanwhile.outcome.ack == [(3, 3)]
+    roll(lab, gateway)
+    with lab.store.writing() as connection:
+        assert rollup.purge(connection, gateway, T0) == (3 if late else 2)
+    assert days(lab, gateway)[DAY0].power_sum == (111 if late else 101)
+
+
+def test_what_comes_while_old_instants_are_dropped_is_folded_first(
+    postgres_lab, instant, monkeypatch
+):
+    lab = postgres_lab
+    board = lab.board()
+    gateway = ours(lab, board)
+    board.upload(instant(1, DAY0 + 60, 1))
+    roll(lab, gateway)
+    row = instant(3, DAY0 + 80, 100)
+    meanwhile = Meanwhile(monkeypatch, lab, board, "_oldest", row)
+    with lab.store.writing() as connection:
+        rollup.purge(connection, gateway, T0)
+    meanwhile.upload.join(LIMIT)
+    roll(lab, gateway)
+    # Either it was in time and is counted, or the gateway was told that it was not.
+    counted = 101 if meanwhile.outcome.ack else 1
+    assert days(lab, gateway)[DAY0].power_sum == counted
+    assert meanwhile.outcome.ack or meanwhile.outcome.rejected
 
 
 def test_what_was_dropped_and_comes_again_is_refused_and_not_counted_twice(lab, board, instant):

@@ -210,11 +210,13 @@ class _Round:
             more = [first[moment] for moment in there] + more
         if more:
             self._merge({**first, **there}, more, works)
+        # What is read on the hour ends one hour and begins another.
         late = {
-            (row[0], (row[2] - 1) // HOUR * HOUR)
+            (row[0], hour)
             for work in works
             for row in work.rows
-            if (row[2] - 1) // HOUR * HOUR < work.state.rolled
+            for hour in ((row[2] - 1) // HOUR * HOUR, row[2] // HOUR * HOUR)
+            if hour < work.state.rolled
         }
         if late:
             self._hot.stale(sorted(late))

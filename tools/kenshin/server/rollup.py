@@ -1,13 +1,14 @@
 """Folding instants into hours and days, dropping old instants, and saying which days are wanted.
 
 One gateway at a time, each in a transaction of its own: uploads are hardly held up, and it may
-be interrupted anywhere.
+be interrupted anywhere. The gateway's state is locked first, as an upload does it: of the two one
+sees all that the other did.
 """
 
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -56,11 +57,7 @@ def due(connection: Connection, now: int, limit: int) -> list[int]:
 
 def roll(connection: Connection, gateway_id: int, now: int) -> bool:
     """Fold what is due of one gateway; True when there is more to do."""
-    state = connection.execute(
-        select(State.rolled, State.purged, Gateway.zone)
-        .join(Gateway, Gateway.id == State.gateway_id)
-        .where(State.gateway_id == gateway_id)
-    ).one_or_none()
+    state = _locked(connection, gateway_id)
     if state is None:
         return False
     start, goal = state.rolled, target(now)
@@ -82,17 +79,33 @@ def roll(connection: Connection, gateway_id: int, now: int) -> bool:
     return end < goal
 
 
+class _State(NamedTuple):
+    rolled: int
+    purged: int
+    zone: str
+
+
+def _locked(connection: Connection, gateway_id: int) -> _State | None:
+    # SQLite has one writer at a time and knows no such lock.
+    row = connection.execute(
+        select(State.rolled, State.purged, Gateway.zone)
+        .join(Gateway, Gateway.id == State.gateway_id)
+        .where(State.gateway_id == gateway_id)
+        .with_for_update(of=State)
+    ).one_or_none()
+    return None if row is None else _State(*row)
+
+
 def _first(connection: Connection, gateway_id: int) -> int | None:
     # By kind: then the key has the answer.
-    found = [
-        connection.scalar(
-            select(func.min(Reading.t)).where(
-                Reading.gateway_id == gateway_id, Reading.kind == kind
-            )
-        )
-        for kind in KIND_CODES.values()
-    ]
+    found = [_oldest(connection, gateway_id, kind) for kind in KIND_CODES.values()]
     return min((t for t in found if t is not None), default=None)
+
+
+def _oldest(connection: Connection, gateway_id: int, kind: int) -> int | None:
+    return connection.scalar(
+        select(func.min(Reading.t)).where(Reading.gateway_id == gateway_id, Reading.kind == kind)
+    )
 
 
 def _keep(connection: Connection, rows: Iterable[HourRow]) -> None:
@@ -112,7 +125,7 @@ def _late(connection: Connection, gateway_id: int, rolled: int, purged: int) -> 
             _keep(connection, hours.raw(connection, gateway_id, t, t + HOUR))
     if found:
         connection.execute(delete(Stale).where(*here, Stale.t <= found[-1]))
-    # A half-hourly value at the very end of an hour also begins the next.
+    # What is read at the end of an hour stands in for the beginning of the next.
     return set(found) | {t + HOUR for t in found if t + HOUR < rolled}
 
 
@@ -156,11 +169,9 @@ def day(
 
 def rezone(connection: Connection, gateway_id: int) -> None:
     """The time zone changed: its days begin elsewhere now, so all are made again."""
-    state = connection.execute(
-        select(State.rolled, Gateway.zone)
-        .join(Gateway, Gateway.id == State.gateway_id)
-        .where(State.gateway_id == gateway_id)
-    ).one()
+    state = _locked(connection, gateway_id)
+    if state is None:
+        return
     first = _first(connection, gateway_id)
     kept = connection.scalar(select(func.min(Hour.t)).where(Hour.gateway_id == gateway_id))
     begin = min((t for t in (first, kept) if t is not None), default=None)
@@ -201,20 +212,18 @@ def _want(connection: Connection, gateway_id: int, now: int) -> None:
 
 def purge(connection: Connection, gateway_id: int, limit: int) -> int:
     """Drop instants from before `limit` that are folded; how many."""
-    state = connection.execute(
-        select(State.rolled, State.purged).where(State.gateway_id == gateway_id)
-    ).one_or_none()
+    state = _locked(connection, gateway_id)
     if state is None:
         return 0
     until = min(limit, state.rolled) // HOUR * HOUR
     stale = connection.scalar(select(func.min(Stale.t)).where(Stale.gateway_id == gateway_id))
     if stale is not None:
         until = min(until, stale)
-    here = (Reading.gateway_id == gateway_id, Reading.kind == INSTANT)
-    oldest = connection.scalar(select(func.min(Reading.t)).where(*here))
+    oldest = _oldest(connection, gateway_id, INSTANT)
     if oldest is None or oldest >= until:
         return 0
     until = min(until, oldest // HOUR * HOUR + AT_ONCE)
+    here = (Reading.gateway_id == gateway_id, Reading.kind == INSTANT)
     gone = connection.execute(delete(Reading).where(*here, Reading.t < until)).rowcount
     connection.execute(
         update(State).where(State.gateway_id == gateway_id).values(purged=max(until, state.purged))
