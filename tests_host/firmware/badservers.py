@@ -194,6 +194,6 @@ FIXED = {
     "unauthorized": _reply(b'{"detail":"no"}', "401 Unauthorized"),
     "busy": _reply(b"{}", "503 Busy", "Retry-After: 17"),
     "continue": _raw("HTTP/1.1 100 Continue\n\n") + _reply(b'{"v":1}'),
-    "torn-chunk": _raw("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n7\n{\"v"),
+    "torn-chunk": _raw('HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n7\n{"v'),
     "linger": _reply(b'{"v":1}'),
 }

@@ -48,9 +48,7 @@ def swarm(
 
     In simulated time, or with --url against a real server. The gateways wait as the firmware does.
     """
-    plan = Plan(
-        gateways, away, power, seconds, interval, rate, queue, retry_after, naive, seed
-    )
+    plan = Plan(gateways, away, power, seconds, interval, rate, queue, retry_after, naive, seed)
     if url is None:
         curve = simulate(plan)
     elif not token:

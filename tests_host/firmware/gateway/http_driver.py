@@ -128,9 +128,7 @@ async def uplinks():
     ).split():
         settings = Settings(board.nvs)
         port = NOBODY if case == "nobody" else PORT
-        settings.load(
-            {"server.url": HOST + ":%s/%s" % (port, case), "server.token": "tokentoken"}
-        )
+        settings.load({"server.url": HOST + ":%s/%s" % (port, case), "server.token": "tokentoken"})
         status = Status(board, clock, Lines())
         for _ in range(10):
             number += 1

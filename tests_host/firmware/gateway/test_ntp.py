@@ -225,9 +225,7 @@ def test_a_name_without_address_is_the_networks_problem():
     async def go():
         task, clock, net, log = keeper("time.invalid")
         assert not await task.sync()
-        assert log.lines == [
-            "time: time.invalid: the router names no name server; set net.dns"
-        ]
+        assert log.lines == ["time: time.invalid: the router names no name server; set net.dns"]
         assert not task.air.locked()
 
     run(go())

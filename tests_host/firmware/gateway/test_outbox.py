@@ -389,9 +389,7 @@ def test_random_traffic_keeps_its_books():
             kind = KINDS[dice(3)]
             energy = made if kind != "instant" else None
             t = T + 1800 * made
-            box.append(
-                Reading(kind, t, QUALITIES[dice(3)], None, None, None, energy, None, "get")
-            )
+            box.append(Reading(kind, t, QUALITIES[dice(3)], None, None, None, energy, None, "get"))
             made += 1
         elif what < 9:
             got = rows(box, 1 + dice(20))

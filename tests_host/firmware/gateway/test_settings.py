@@ -209,9 +209,7 @@ def test_secrets_for_the_log():
     s = fresh()
     assert s.secrets() == []
     s.load(FULL)
-    assert sorted(s.secrets()) == sorted(
-        [ID, PASSWORD, FULL["wifi.key"], FULL["server.token"]]
-    )
+    assert sorted(s.secrets()) == sorted([ID, PASSWORD, FULL["wifi.key"], FULL["server.token"]])
 
 
 def test_missing():

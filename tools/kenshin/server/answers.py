@@ -19,6 +19,9 @@ class GatewaySummary(BaseModel):
     stored: int = Field(description="readings stored")
     conflicts: int = Field(description="values kept beside one that disagrees")
     rejected: int = Field(description="readings refused")
+    group: str | None
+    zone: str = Field(description="time zone of its days")
+    contract: int | None = Field(description="amperes of the contract; null = not known")
 
     @classmethod
     def of(cls, row: queries.GatewayRow) -> "GatewaySummary":
@@ -168,11 +171,22 @@ class Plot(BaseModel):
     power: list[int | None] = Field(description="W; null = break the line here")
 
 
+class HealthHistory(BaseModel):
+    """How a gateway was, every five minutes. A list of nulls at a t: nothing was heard there."""
+
+    t: list[int] = Field(description="UTC seconds")
+    rssi: list[int | None] = Field(description="dBm, of the meter")
+    net_rssi: list[int | None] = Field(description="dBm, of the network")
+    queue: list[int | None] = Field(description="readings that waited")
+    uptime: list[int | None] = Field(description="s")
+
+
 # Decimal places between the stored integers and W, A, kWh.
 PLACES = {"power": 0, "current_r": 1, "current_t": 1, "normal": 4, "reverse": 4}
 
 
 def _public(row: queries.GatewayRow) -> dict[str, Any]:
     fields = row._asdict()
-    del fields["id"]
+    for name in ("id", "word", "meter"):  # the last two are in the status too
+        del fields[name]
     return fields

@@ -17,6 +17,7 @@ from kenshin.server import (
     problems,
     routes_energy,
     routes_external,
+    routes_groups_api,
     routes_ingest,
     routes_read,
     wire,
@@ -100,6 +101,7 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(routes_ingest.router)
     app.include_router(routes_read.router)
     app.include_router(routes_energy.router)
+    app.include_router(routes_groups_api.router)
     app.include_router(routes_external.router)
     app.include_router(metrics.router)
     pages.install(app)

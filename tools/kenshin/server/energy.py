@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from kenshin.server.hours import HOUR, HourRow, hours
 from kenshin.server.schema import Reading
-from kenshin.server.slots import HALF_HOUR
+from kenshin.server.slots import HALF_HOUR, INSTANT
 
 SLOT = 1800
 FIELDS = ("normal", "reverse")
@@ -103,6 +103,33 @@ def total(series: Series, start: int, end: int) -> Total:
     steps = [b[1] - a[1] for a, b in zip(inside, inside[1:], strict=False)]
     whole = begins and ends and min(steps) >= 0
     return Total(sum(step for step in steps if step > 0), not whole)
+
+
+def until(
+    connection: Connection, gateway_id: int, rolled: int, start: int, end: int
+) -> tuple[Total, Total]:
+    """Both directions from `start` to a moment that no half-hour ends at, such as now."""
+    loaded = load(connection, gateway_id, rolled, start, end)
+    found: list[Total] = []
+    for series, column in zip(loaded, (Reading.normal, Reading.reverse), strict=True):
+        newest = connection.execute(
+            select(Reading.t, column)
+            .where(
+                Reading.gateway_id == gateway_id,
+                Reading.kind == INSTANT,
+                Reading.t >= max(start, end - SLOT),
+                Reading.t <= end,
+                column.is_not(None),
+            )
+            .order_by(Reading.t.desc())
+            .limit(1)
+        ).one_or_none()
+        # Of the hour that holds `end` nothing may be known but what came before it.
+        lasts = [point for point in series.lasts if point[0] <= end]
+        if newest is not None:
+            lasts.append((newest[0], newest[1] or 0))
+        found.append(total(series._replace(lasts=sorted(set(lasts))), start, end + 1))
+    return found[0], found[1]
 
 
 def bars(series: Series, start: int, end: int, step: int = SLOT) -> list[int | None]:

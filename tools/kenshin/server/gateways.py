@@ -2,11 +2,10 @@
 
 import secrets
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection, delete, insert, or_, select, text, update
 
-from kenshin.server import tokens
+from kenshin.server import settings, tokens, units
 from kenshin.server.schema import (
     ApiKey,
     Conflict,
@@ -62,7 +61,8 @@ class Holder(NamedTuple):
     expires: int | None
 
 
-def _name(name: str) -> str:
+def check_name(name: str) -> str:
+    """A name fit for a gateway or a group. Raises GatewayError."""
     name = name.strip()
     if not 0 < len(name) <= 60 or not name.isprintable():
         raise GatewayError("a name has 1 to 60 printable characters")
@@ -86,7 +86,7 @@ def version(connection: Connection) -> str:
 
 def add(connection: Connection, name: str, now: int) -> Added:
     """Create a gateway with its service code and token. Raises GatewayError."""
-    name = _name(name)
+    name = check_name(name)
     taken = connection.scalar(select(Gateway.code).where(Gateway.name == name))
     if taken is not None:
         raise GatewayError(f'there is already a gateway "{name}", with service code {taken}')
@@ -94,7 +94,10 @@ def add(connection: Connection, name: str, now: int) -> Added:
     number = 0
     while not number or connection.scalar(select(Gateway.id).where(Gateway.id == number)):
         number = secrets.randbelow(2**31 - 1) + 1
-    connection.execute(insert(Gateway).values(id=number, code=code, name=name, created=now))
+    zone = settings.text(connection, "display.zone")
+    connection.execute(
+        insert(Gateway).values(id=number, code=code, name=name, created=now, zone=zone)
+    )
     connection.execute(
         insert(Token).values(sha256=tokens.sha256(token), gateway_id=number, created=now)
     )
@@ -151,7 +154,7 @@ def edit(
     """Change what is given; `group` "" = none, `contract` 0 = none. Raises GatewayError."""
     values: dict[str, Any] = {}
     if name is not None:
-        values["name"] = _name(name)
+        values["name"] = check_name(name)
         other = select(Gateway.code).where(
             Gateway.name == values["name"], Gateway.id != gateway.id
         )
@@ -172,21 +175,14 @@ def edit(
 def check_zone(zone: str) -> str:
     """A time zone whose days begin on a full hour in UTC. Raises GatewayError."""
     try:
-        found = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise GatewayError(f'"{zone}" is no time zone, such as Asia/Tokyo') from None
-    from datetime import UTC, datetime
-
-    for month in (1, 7):
-        offset = datetime(2026, month, 1, tzinfo=UTC).astimezone(found).utcoffset()
-        if offset is None or offset.total_seconds() % 3600:
-            raise GatewayError(f"{zone}: days must begin on a full hour in UTC")
-    return zone
+        return units.check_zone(zone)
+    except ValueError as error:
+        raise GatewayError(str(error)) from None
 
 
 def group_id(connection: Connection, name: str) -> int:
     """The number of a group, which is made when it is not there. Raises GatewayError."""
-    name = _name(name)
+    name = check_name(name)
     there = connection.scalar(select(Group.id).where(Group.name == name))
     if there is not None:
         return there

@@ -1,23 +1,30 @@
 """The page people look at, and what it is made of: no other host is ever asked for anything."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
-from kenshin.server import problems, queries, routes_people, units, web
+from kenshin.server import (
+    problems,
+    queries,
+    routes_admin,
+    routes_exports,
+    routes_gateways,
+    routes_groups,
+    routes_people,
+    routes_settings,
+    web,
+)
 from kenshin.server.problems import Problem
 from kenshin.server.service import Served
 
 router = APIRouter(include_in_schema=False)
-
-_PAGE = 100  # gateways on a page
 
 
 @router.get("/")
@@ -34,7 +41,7 @@ async def any_energy(request: Request, service: Served) -> Response:
 
     def first() -> str | None:
         with service.store.reading() as connection:
-            rows = queries.search(connection, "", "all", service.now(), "", 1)
+            rows = queries.search(connection, now=service.now(), limit=1)
         return rows[0].code if rows else None
 
     code = await run_in_threadpool(first)
@@ -68,50 +75,6 @@ async def energy_page(
     return web.render(request, "energy.html", person, values)
 
 
-@router.get("/gateways")
-async def gateways_page(
-    request: Request,
-    service: Served,
-    q: Annotated[str, Query(max_length=60)] = "",
-    state: Annotated[Literal["all", "well", "trouble", "silent", "never"], Query()] = "all",
-    after: Annotated[str, Query(max_length=60)] = "",
-) -> Response:
-    """All gateways, with search and filter; by name."""
-    person = await web.visitor(request, service)
-    if "\0" in q + after:
-        raise Problem("invalid", "a zero byte is in no name")
-    now = service.now()
-
-    def look() -> list[queries.Listed]:
-        with service.store.reading() as connection:
-            return queries.search(connection, q, state, now, after, _PAGE + 1)
-
-    rows = await run_in_threadpool(look)
-    following = ""
-    if len(rows) > _PAGE:
-        following = urlencode({"q": q, "state": state, "after": rows[_PAGE - 1].name})
-    values = {
-        **{"q": q, "state": state, "states": queries.STATES, "here": "/gateways"},
-        **{"rows": [_listed(row, now) for row in rows[:_PAGE]], "following": following},
-    }
-    return web.render(request, "gateways.html", person, values)
-
-
-def _listed(row: queries.Listed, now: int) -> dict[str, object]:
-    if row.last_seen is None:
-        state, light = "never", ""
-    elif now - row.last_seen > queries.SILENT:
-        state, light = "silent", "bad"
-    elif row.word is not None:
-        state, light = row.word, "warn"
-    else:
-        state, light = "well", "good"
-    seen = "–"
-    if row.last_seen is not None:
-        seen = units.rfc3339(row.last_seen)[:16].replace("T", " ")
-    return {**row._asdict(), "state": state, "light": light, "seen": seen}
-
-
 @router.get("/problems/{name}")
 def explain(name: str) -> Response:
     """What the `type` of a problem leads to."""
@@ -136,7 +99,10 @@ async def healthz(service: Served) -> Response:
 def install(app: FastAPI) -> None:
     """Add the page and its files to `app`."""
     app.include_router(router)
-    app.include_router(routes_people.router)
+    for routes in (routes_people, routes_gateways, routes_groups, routes_exports):
+        app.include_router(routes.router)
+    for routes in (routes_settings, routes_admin):
+        app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=web.HERE / "static"), name="static")
     app.add_exception_handler(web.LoginNeeded, _to_login)
 

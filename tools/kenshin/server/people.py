@@ -13,6 +13,7 @@ from kenshin.server.schema import Invitation, Session, User
 
 ROLES = ("viewer", "operator", "owner")  # each may do what those before it may
 INVITED = 7 * 86_400  # seconds that a link to set a password works
+THEMES = ("light", "dark")
 SHORTEST = 10  # characters of a password
 LONGEST = 200
 _SEEN_EVERY = 60  # seconds: how exactly a session's last use is known
@@ -31,6 +32,7 @@ class Person(NamedTuple):
     csrf: str
     language: str | None
     tired: bool = False  # its last use is to be noted again
+    theme: str | None = None  # light or dark; None = as the browser has it
 
     def may(self, role: str) -> bool:
         """Whether the person has at least this role."""
@@ -145,9 +147,16 @@ def set_role(connection: Connection, user_id: int, role: str) -> None:
     connection.execute(update(User).where(User.id == user_id).values(role=role))
 
 
-def set_language(connection: Connection, user_id: int, language: str) -> None:
-    """What the person reads."""
+def set_language(connection: Connection, user_id: int, language: str | None) -> None:
+    """What the person reads; None = what the browser asks for."""
     connection.execute(update(User).where(User.id == user_id).values(language=language))
+
+
+def set_theme(connection: Connection, user_id: int, theme: str | None) -> None:
+    """Light or dark; None = what the browser asks for. Raises PeopleError."""
+    if theme not in (None, *THEMES):
+        raise PeopleError("pages are light or dark")
+    connection.execute(update(User).where(User.id == user_id).values(theme=theme))
 
 
 def remove(connection: Connection, user_id: int) -> None:
@@ -217,6 +226,7 @@ def session(connection: Connection, cookie: str, now: int) -> Person | None:
             User.name,
             User.role,
             User.language,
+            User.theme,
         )
         .join(User, User.id == Session.user_id)
         .where(Session.sha256 == hashed)
@@ -228,7 +238,7 @@ def session(connection: Connection, cookie: str, now: int) -> Person | None:
     if now - row.seen >= idle or now - row.created >= longest:
         return None
     tired = not 0 <= now - row.seen < _SEEN_EVERY
-    return Person(row.id, row.name, row.role, row.csrf, row.language, tired)
+    return Person(row.id, row.name, row.role, row.csrf, row.language, tired, row.theme)
 
 
 def longest(connection: Connection) -> int:
@@ -246,6 +256,19 @@ def seen(connection: Connection, cookie: str, now: int) -> None:
 def end(connection: Connection, cookie: str) -> None:
     """Log out."""
     connection.execute(delete(Session).where(Session.sha256 == tokens.sha256(cookie)))
+
+
+def count_sessions(connection: Connection, user_id: int) -> int:
+    """In how many browsers the person is logged in."""
+    counted = select(func.count()).select_from(Session).where(Session.user_id == user_id)
+    return connection.scalar(counted) or 0
+
+
+def end_others(connection: Connection, user_id: int, cookie: str) -> None:
+    """End the person's sessions, but for the one of this cookie."""
+    connection.execute(
+        delete(Session).where(Session.user_id == user_id, Session.sha256 != tokens.sha256(cookie))
+    )
 
 
 # ---- one-time links ----

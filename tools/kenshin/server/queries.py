@@ -38,6 +38,11 @@ class GatewayRow(NamedTuple):
     stored: int
     conflicts: int
     rejected: int
+    group: str | None
+    zone: str
+    contract: int | None  # A
+    word: str | None
+    meter: dict[str, Any] | None
 
 
 class ReadingRow(NamedTuple):
@@ -102,8 +107,14 @@ _GATEWAY = (
         State.stored,
         State.conflicts,
         State.rejected,
+        Group.name,
+        Gateway.zone,
+        Gateway.contract,
+        State.word,
+        State.meter,
     )
     .join(State, State.gateway_id == Gateway.id)
+    .outerjoin(Group, Group.id == Gateway.group_id)
     .order_by(Gateway.code)
 )
 _READING = select(
@@ -121,7 +132,10 @@ _READING = select(
 
 def _gateway(row: Any) -> GatewayRow:
     found = GatewayRow(*row)
-    return found._replace(status=None if row.status is None else json.loads(row.status))
+    return found._replace(
+        status=None if row.status is None else json.loads(row.status),
+        meter=None if row.meter is None else json.loads(row.meter),
+    )
 
 
 def _reading(row: Any) -> ReadingRow:
@@ -156,9 +170,16 @@ class Listed(NamedTuple):
 
 
 def search(
-    connection: Connection, words: str, state: str, now: int, after: str, limit: int
+    connection: Connection,
+    q: str = "",
+    state: str = "all",
+    group: str = "",
+    *,
+    now: int,
+    after: str = "",
+    limit: int,
 ) -> list[Listed]:
-    """Gateways whose name or code holds `words`, in a state (see STATES), by name."""
+    """Gateways whose name, code or group holds `q`, in a state (see STATES), by name."""
     statement = (
         select(
             Gateway.code,
@@ -175,9 +196,11 @@ def search(
         .order_by(Gateway.name)
         .limit(limit)
     )
-    if words.strip():
+    if group:
+        statement = statement.where(Group.name == group)
+    if q.strip():
         held = [
-            column.icontains(words.strip(), autoescape=True)
+            column.icontains(q.strip(), autoescape=True)
             for column in (Gateway.name, Gateway.code, Group.name)
         ]
         statement = statement.where(or_(*held))

@@ -6,7 +6,7 @@ sees all that the other did.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -38,6 +38,19 @@ def day_start(t: int, zone: str) -> int:
 def next_day(start: int, zone: str) -> int:
     """The beginning of the following day: with summer time 23 or 25 hours later."""
     return day_start(start + 36 * HOUR, zone)
+
+
+def month_start(t: int, zone: str) -> int:
+    """The beginning of the month, in a time zone, that holds `t`."""
+    local = datetime.fromtimestamp(t, ZoneInfo(zone))
+    return int(local.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp())
+
+
+def days(start: int, end: int, zone: str) -> Iterator[int]:
+    """The beginnings of the days from start (one of them) to before end."""
+    while start < end:
+        yield start
+        start = next_day(start, zone)
 
 
 def target(now: int) -> int:

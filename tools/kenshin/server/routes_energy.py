@@ -1,5 +1,6 @@
 """GET /api/v1/gateways/{code}/energy: bars of a day, a month or a year, both directions."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -34,7 +35,9 @@ class Bars(BaseModel):
     total_partial: bool
 
 
-class _Piece(NamedTuple):
+class Piece(NamedTuple):
+    """A bar: its beginning, and both directions."""
+
     t: int
     normal: energy.Total
     reverse: energy.Total
@@ -69,25 +72,82 @@ def show_energy(
     with service.store.reading() as connection:
         gateway_id, zone = reader.gateway(connection, code)
         today = datetime.fromtimestamp(service.now(), ZoneInfo(zone)).date()
-        day = today if on is None else _date(on)
-        first, after, before = _period(period, day)
-        start, end = (_begin(each, zone) for each in (first, after))
+        day = today if on is None else parse_day(on)
+        first, after, before = span_of(period, day)
+        start, end = (begin(each, zone) for each in (first, after))
         rolled = connection.scalar(select(State.rolled).where(State.gateway_id == gateway_id))
         if period == "day":
             pieces = _half_hours(connection, gateway_id, rolled or 0, start, end)
         else:
             days = _days(connection, gateway_id, rolled or 0, zone, start, end)
-            pieces = days if period == "month" else _months(days, zone, first.year)
+            pieces = days if period == "month" else months(days, zone, first.year)
         loaded = energy.load(
             connection, gateway_id, rolled or 0, start, min(end, service.now() + 1)
         )
         totals = [energy.total(one, start, min(end, service.now() + 1)) for one in loaded]
+    return bars_of(period, (start, end), (before, after), pieces, totals)
+
+
+class SoFar(BaseModel):
+    """Energy of a day up to a moment."""
+
+    normal: int | None = Field(description="0.1 Wh used; null = not measured")
+    reverse: int | None = Field(description="0.1 Wh sold; null = not measured")
+    partial: bool = Field(description="not measured from end to end")
+
+
+class Today(BaseModel):
+    """Today so far, and yesterday up to the same time."""
+
+    now: int = Field(description="UTC seconds")
+    start: int = Field(description="beginning of today in the gateway's time zone")
+    today: SoFar
+    yesterday: SoFar
+
+
+@router.get(
+    "/gateways/{code}/today",
+    summary="Today against yesterday",
+    responses=problems.documented("not-found", "no-key", "wrong-key", "too-many", "unavailable"),
+    openapi_extra={"security": [{"apiKey": []}, {"session": []}, {"uploadToken": []}]},
+)
+def show_today(service: Served, reader: Reading, response: Response, code: str) -> Today:
+    """Energy so far today, and yesterday up to the same time of day."""
+    response.headers.update(reader.headers)
+    response.headers["Cache-Control"] = "no-store"
+    now = service.now()
+    with service.store.reading() as connection:
+        gateway_id, zone = reader.gateway(connection, code)
+        rolled = connection.scalar(select(State.rolled).where(State.gateway_id == gateway_id))
+        start = rollup.day_start(now, zone)
+        before = rollup.day_start(start - 1, zone)
+        today = _so_far(connection, gateway_id, rolled or 0, start, now)
+        yesterday = _so_far(
+            connection, gateway_id, rolled or 0, before, min(before + now - start, start)
+        )
+    return Today(now=now, start=start, today=today, yesterday=yesterday)
+
+
+def _so_far(connection: Connection, gateway_id: int, rolled: int, start: int, end: int) -> SoFar:
+    normal, reverse = energy.until(connection, gateway_id, rolled, start, end)
+    partial = normal.partial or (reverse.value is not None and reverse.partial)
+    return SoFar(normal=normal.value, reverse=reverse.value, partial=partial)
+
+
+def bars_of(
+    period: Literal["day", "month", "year"],
+    span: tuple[int, int],
+    around: tuple[date, date],
+    pieces: Sequence[Piece],
+    totals: Sequence[energy.Total],
+) -> Bars:
+    """The answer, from its parts; `around` = a day of the period before, of the one after."""
     return Bars(
         period=period,
-        start=start,
-        end=end,
-        previous=before.isoformat(),
-        next=after.isoformat(),
+        start=span[0],
+        end=span[1],
+        previous=around[0].isoformat(),
+        next=around[1].isoformat(),
         t=[t for t, _, _ in pieces],
         normal=[normal.value for _, normal, _ in pieces],
         reverse=[reverse.value for _, _, reverse in pieces],
@@ -101,7 +161,8 @@ def show_energy(
     )
 
 
-def _date(text: str) -> date:
+def parse_day(text: str) -> date:
+    """A day of a query. Raises Problem: invalid."""
     try:
         found = date.fromisoformat(text)
         if not 1971 <= found.year <= 9000 or len(text) != 10:
@@ -112,7 +173,7 @@ def _date(text: str) -> date:
     return found
 
 
-def _period(period: str, day: date) -> tuple[date, date, date]:
+def span_of(period: str, day: date) -> tuple[date, date, date]:
     """(first day, first day of the next period, first day of the one before)."""
     if period == "day":
         n = day.toordinal()
@@ -124,61 +185,63 @@ def _period(period: str, day: date) -> tuple[date, date, date]:
     return date(day.year, 1, 1), date(day.year + 1, 1, 1), date(day.year - 1, 1, 1)
 
 
-def _begin(day: date, zone: str) -> int:
+def begin(day: date, zone: str) -> int:
+    """The beginning of a day, UTC seconds."""
     return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp())
 
 
 def _half_hours(
     connection: Connection, gateway_id: int, rolled: int, start: int, end: int
-) -> list[_Piece]:
+) -> list[Piece]:
     loaded = energy.load(connection, gateway_id, rolled, start, end)
     normal = energy.bars(loaded.normal, start, end)
     reverse = energy.bars(loaded.reverse, start, end)
     return [
-        _Piece(start + n * energy.SLOT, energy.Total(a, a is None), energy.Total(b, False))
+        Piece(start + n * energy.SLOT, energy.Total(a, a is None), energy.Total(b, False))
         for n, (a, b) in enumerate(zip(normal, reverse, strict=True))
     ]
 
 
 def _days(
     connection: Connection, gateway_id: int, rolled: int, zone: str, start: int, end: int
-) -> list[_Piece]:
+) -> list[Piece]:
     rows = connection.execute(
         select(Day.t, Day.normal, Day.reverse, Day.partial).where(
             Day.gateway_id == gateway_id, Day.t >= start, Day.t < end
         )
     )
     kept = {
-        t: _Piece(t, energy.Total(normal, bool(partial)), energy.Total(reverse, False))
+        t: Piece(t, energy.Total(normal, bool(partial)), energy.Total(reverse, False))
         for t, normal, reverse, partial in rows
     }
-    found: list[_Piece] = []
+    found: list[Piece] = []
     while start < end:
         after = rollup.next_day(start, zone)
         if start <= rolled < after:  # today: not folded to its end yet
             row = rollup.day(connection, gateway_id, rolled, start, after)
             partial = bool(row["partial"])
-            kept[start] = _Piece(
+            kept[start] = Piece(
                 start,
                 energy.Total(row["normal"], partial),
                 energy.Total(row["reverse"], False),
             )
         unknown = energy.Total(None, True)
-        found.append(kept.get(start, _Piece(start, unknown, unknown)))
+        found.append(kept.get(start, Piece(start, unknown, unknown)))
         start = after
     return found
 
 
-def _months(days: list[_Piece], zone: str, year: int) -> list[_Piece]:
-    found: list[_Piece] = []
+def months(days: list[Piece], zone: str, year: int) -> list[Piece]:
+    """Days of a year, put together by months."""
+    found: list[Piece] = []
     for month in range(1, 13):
-        begin = _begin(date(year, month, 1), zone)
-        end = _begin(date(year + month // 12, month % 12 + 1, 1), zone)
-        mine = [piece for piece in days if begin <= piece.t < end]
+        first = begin(date(year, month, 1), zone)
+        end = begin(date(year + month // 12, month % 12 + 1, 1), zone)
+        mine = [piece for piece in days if first <= piece.t < end]
         sums: list[energy.Total] = []
         for totals in ([one.normal for one in mine], [one.reverse for one in mine]):
             known = [one.value for one in totals if one.value is not None]
             partial = any(one.partial or one.value is None for one in totals)
             sums.append(energy.Total(sum(known) if known else None, partial))
-        found.append(_Piece(begin, sums[0], sums[1]))
+        found.append(Piece(first, sums[0], sums[1]))
     return found

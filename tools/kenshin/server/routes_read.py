@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
-from kenshin.server import answers, plot, problems, queries, units
+from kenshin.server import answers, detail, plot, problems, queries, units
 from kenshin.server.access import Reader, Reading
 from kenshin.server.problems import Problem
 from kenshin.server.service import Served
@@ -141,6 +141,42 @@ def show_plot(
     times, values = plot.with_gaps(points, gap)
     _headers(response, reader, None)
     return answers.Plot(start=start, end=end, gap=gap, t=times, power=values)
+
+
+@router.get(
+    "/gateways/{code}/health",
+    summary="RSSI, queue and uptime over the last days",
+    responses=_GONE,
+    openapi_extra=_SECURITY,
+)
+def show_health(
+    service: Served,
+    reader: Reading,
+    response: Response,
+    code: str,
+    days: Annotated[int, Query(ge=1, le=31)] = 7,
+) -> answers.HealthHistory:
+    """A point each five minutes in which the gateway was heard; gaps have a null."""
+    end = service.now() + 1
+    with service.store.reading() as connection:
+        gateway_id, _ = reader.gateway(connection, code)
+        rows = detail.health(connection, gateway_id, end - days * DAY, end, 31 * 288)
+    _headers(response, reader, None)
+    found = answers.HealthHistory(t=[], rssi=[], net_rssi=[], queue=[], uptime=[])
+    longest = plot.longest_step([row.t for row in rows])
+    for before, row in zip([None, *rows], rows, strict=False):
+        if before is not None and row.t - before.t > longest:
+            _add(found, detail.HealthPoint((before.t + row.t) // 2, *(None,) * 5))
+        _add(found, row)
+    return found
+
+
+def _add(found: answers.HealthHistory, row: detail.HealthPoint) -> None:
+    found.t.append(row.t)
+    found.rssi.append(row.rssi)
+    found.net_rssi.append(row.net_rssi)
+    found.queue.append(row.queue)
+    found.uptime.append(row.uptime)
 
 
 def _gateway(connection: Connection, reader: Reader, code: str) -> queries.GatewayRow:

@@ -247,6 +247,7 @@ class User(Base):
     password: Mapped[str | None] = mapped_column(String(200))
     created: Mapped[int] = mapped_column(BigInteger)
     language: Mapped[str | None] = mapped_column(String(2))
+    theme: Mapped[str | None] = mapped_column(String(5))  # light, dark
 
 
 class Session(Base):

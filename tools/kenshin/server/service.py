@@ -1,5 +1,6 @@
 """What the routes share: the database, the clock, the limits, the writer of uploads."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,11 +9,14 @@ from typing import Annotated, NamedTuple, cast
 from fastapi import Depends, Request
 from sqlalchemy import Connection
 
-from kenshin.server import ingest, writer
+from kenshin.server import ingest, settings, writer
 from kenshin.server.doors import Doors, Passed
 from kenshin.server.housekeeping import Housekeeper
 from kenshin.server.ingest import Outcome, Upload
-from kenshin.server.store import Store
+from kenshin.server.store import Store, Unavailable
+
+# Another process may change the settings for all pages: they are read again after so long.
+DISPLAY_SECONDS = 10.0
 
 
 def utc() -> int:
@@ -28,6 +32,13 @@ class Limits:
     body_seconds: float = 30.0
     readings: int = 10_000  # per page of the API
     queue: writer.Limits = field(default_factory=writer.Limits)
+
+
+class Display(NamedTuple):
+    """How pages are shown to who has chosen nothing."""
+
+    language: str  # "" = as the browser asks
+    zone: str
 
 
 class Incoming(NamedTuple):
@@ -53,10 +64,21 @@ class Service:
             self.store, self._store_all, self.limits.queue, self._prepare
         )
         self.housekeeper = Housekeeper(self.store, self.now)
+        self._display = Display("", "Asia/Tokyo")
+        self._looked = -DISPLAY_SECONDS  # when the settings for `display` were last read
 
     def start(self) -> None:
         """Begin what is done beside answering."""
         self.housekeeper.start()
+
+    def display(self, fresh: bool = False) -> Display:
+        """The settings for all pages; `fresh` = they were just changed."""
+        if fresh or time.monotonic() - self._looked >= DISPLAY_SECONDS:
+            self._looked = time.monotonic()
+            with contextlib.suppress(Unavailable), self.store.reading() as connection:
+                found = settings.read(connection)
+                self._display = Display(found["display.language"], found["display.zone"])
+        return self._display
 
     def close(self) -> None:
         """Finish the writes under way and close the database."""

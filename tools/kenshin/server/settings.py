@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, select
 
+from kenshin.server import units
 from kenshin.server.schema import Setting
 from kenshin.server.upserts import upsert
 
@@ -14,12 +15,13 @@ class SettingError(ValueError):
 
 
 class Definition(NamedTuple):
-    """A setting: its default also says its type. Numbers have bounds."""
+    """A setting: its default also says its type. Numbers have bounds, words may be a choice."""
 
     default: int | str
     least: int = 0
     most: int = 0
     secret: bool = False
+    choice: tuple[str, ...] = ()
 
 
 DEFINITIONS: dict[str, Definition] = {
@@ -33,6 +35,10 @@ DEFINITIONS: dict[str, Definition] = {
     # Hours after which a session ends when it is not used, and in any case.
     "session.idle_hours": Definition(24 * 7, 1, 24 * 365),
     "session.longest_hours": Definition(24 * 30, 1, 24 * 365),
+    # Time zone of new gateways, and of pages that show several.
+    "display.zone": Definition("Asia/Tokyo"),
+    # Language for who has not chosen one; "" = what the browser asks for.
+    "display.language": Definition("", choice=("", "en", "ja")),
 }
 
 
@@ -52,6 +58,13 @@ def check(key: str, value: Any) -> int | str:
     text = str(value)
     if len(text) > 500 or not text.isprintable():
         raise SettingError(f"{key} has at most 500 printable characters")
+    if definition.choice and text not in definition.choice:
+        raise SettingError(f"{key} is one of " + ", ".join(definition.choice).lstrip(", "))
+    if key.endswith(".zone"):
+        try:
+            units.check_zone(text)
+        except ValueError as error:
+            raise SettingError(str(error)) from None
     return text
 
 
@@ -68,6 +81,12 @@ def number(connection: Connection, key: str) -> int:
     """A setting that is a number."""
     stored = connection.scalar(select(Setting.value).where(Setting.key == key))
     return cast(int, DEFINITIONS[key].default if stored is None else json.loads(stored))
+
+
+def text(connection: Connection, key: str) -> str:
+    """A setting that is a text."""
+    stored = connection.scalar(select(Setting.value).where(Setting.key == key))
+    return cast(str, DEFINITIONS[key].default if stored is None else json.loads(stored))
 
 
 def write(connection: Connection, changes: dict[str, Any]) -> None:

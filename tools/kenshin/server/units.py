@@ -1,6 +1,7 @@
 """Integers as people read them: kWh, amperes, times. No float touches a value."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 JST = timezone(timedelta(hours=9), "JST")
 
@@ -66,3 +67,21 @@ def month(text: str) -> tuple[int, int]:
     begin = datetime(int(year), int(number), 1, tzinfo=JST)
     later = datetime(int(year) + int(number) // 12, int(number) % 12 + 1, 1, tzinfo=JST)
     return int(begin.timestamp()), int(later.timestamp())
+
+
+def local(t: int, zone: str) -> str:
+    """UTC seconds as people read them in a time zone: 2026-11-20 08:30."""
+    return datetime.fromtimestamp(t, ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
+
+
+def check_zone(zone: str) -> str:
+    """A time zone whose days begin on a full hour in UTC. Raises ValueError."""
+    try:
+        found = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f'"{zone}" is no time zone, such as Asia/Tokyo') from None
+    for number in (1, 7):
+        offset = datetime(2026, number, 1, tzinfo=UTC).astimezone(found).utcoffset()
+        if offset is None or offset.total_seconds() % 3600:
+            raise ValueError(f"{zone}: days must begin on a full hour in UTC")
+    return zone

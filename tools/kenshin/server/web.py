@@ -1,22 +1,27 @@
 """What the pages share: who looks, in which language; forms that cannot be forged; templates."""
 
 import json
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
 from kenshin import __version__
-from kenshin.server import access, body, people, tokens
-from kenshin.server.people import Person
+from kenshin.server import access, body, people, tokens, units
+from kenshin.server.gateways import GatewayError
+from kenshin.server.people import PeopleError, Person
 from kenshin.server.problems import Problem
 from kenshin.server.service import Service
+from kenshin.server.settings import SettingError
 
 HERE = Path(__file__).parent
 LANGUAGES = ("en", "ja")  # the first is the one for everybody else
@@ -29,6 +34,24 @@ WORDS: dict[str, dict[str, Any]] = {
     language: json.loads((HERE / "static" / f"words.{language}.json").read_text("utf-8"))
     for language in LANGUAGES
 }
+# The menu: path, its word, and who sees it.
+MENU = (
+    ("/", "now", "viewer"),
+    ("/energy", "energy", "viewer"),
+    ("/gateways", "gateways", "viewer"),
+    ("/groups", "groups", "viewer"),
+    ("/exports", "exports", "viewer"),
+    ("/keys", "api_keys", "owner"),
+    ("/people", "people", "owner"),
+    ("/settings", "settings", "viewer"),
+)
+# What the text of a refusal is in other languages; {} stands for what it names.
+REFUSED: dict[str, dict[str, str]] = {
+    "en": {},
+    "ja": json.loads((HERE / "static" / "refused.ja.json").read_text("utf-8")),
+}
+REFUSALS = (GatewayError, PeopleError, SettingError)
+
 TEMPLATES = Environment(
     loader=FileSystemLoader(HERE / "templates"),
     autoescape=True,
@@ -61,10 +84,51 @@ def language_of(header: str | None) -> str:
 
 
 def language(request: Request, person: Person | None) -> str:
-    """What the person chose, or else what the browser asks for."""
+    """What the person chose, or else this server's language, or what the browser asks for."""
     if person is not None and person.language in LANGUAGES:
         return str(person.language)
-    return language_of(request.headers.get("accept-language"))
+    usual = _service(request).display().language
+    return usual if usual in LANGUAGES else language_of(request.headers.get("accept-language"))
+
+
+def _service(request: Request) -> Service:
+    return cast(Service, request.app.state.service)
+
+
+def grouped(decimal: str) -> str:
+    """An exact decimal with its thousands apart and a real minus sign."""
+    whole, point, part = decimal.partition(".")
+    return f"{int(whole):,}".replace("-", "\u2212") + point + part
+
+
+def _kwh(energy: int | None) -> str:
+    return "–" if energy is None else grouped(units.decimal(energy, 4))
+
+
+def _number(value: int | None) -> str:
+    return "–" if value is None else grouped(str(value))
+
+
+# For the templates: `{{ member.today | kwh }}`.
+_FILTERS: dict[str, Any] = {"kwh": _kwh, "number": _number}
+TEMPLATES.filters.update(_FILTERS)  # pyright: ignore[reportUnknownMemberType]
+
+
+@cache
+def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
+    return [
+        (re.compile(re.escape(english).replace(re.escape("{}"), "(.*)"), re.DOTALL), other)
+        for english, other in REFUSED[language].items()
+    ]
+
+
+def say(language: str, refusal: str) -> str:
+    """The text of a refusal in the reader's language; as it is when it is not known there."""
+    for pattern, other in _patterns(language):
+        found = pattern.fullmatch(refusal)
+        if found is not None:
+            return other.format(*found.groups())
+    return refusal
 
 
 class LoginNeeded(Exception):
@@ -90,18 +154,36 @@ def render(
 ) -> Response:
     """A page."""
     chosen = language(request, person)
+    zone = _service(request).display().zone
     csrf = person.csrf if person is not None else request.cookies.get(FORM_COOKIE, "")
     fresh = person is None and not _sound(csrf)
     if fresh:
         csrf = secrets.token_urlsafe(32)
-    html = TEMPLATES.get_template(template).render(
-        language=chosen,
-        words=WORDS[chosen],
-        version=__version__,
-        person=person,
-        csrf=csrf,
+
+    def when(t: int | None, there: str = zone) -> str:
+        return "–" if t is None else units.local(t, there)
+
+    def duration(seconds: int | None) -> str:
+        if seconds is None:
+            return "–"
+        for name, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+            if seconds >= 2 * size:
+                return str(WORDS[chosen][name]).format(n=seconds // size)
+        return str(WORDS[chosen]["second"]).format(n=seconds)
+
+    def told(refusal: str) -> str:
+        return say(chosen, refusal)
+
+    shown: dict[str, Any] = {
+        **{"language": chosen, "words": WORDS[chosen], "version": __version__},
+        **{"person": person, "csrf": csrf, "zone": zone, "here": "", "refused": ""},
+        "menu": [each for each in MENU if person is not None and person.may(each[2])],
+        "theme": person.theme if person is not None else None,
+        "done": request.query_params.get("done", ""),
+        **{"when": when, "say": told, "duration": duration},
         **(values or {}),
-    )
+    }
+    html = TEMPLATES.get_template(template).render(shown)
     headers = {
         "Content-Security-Policy": POLICY,
         "Content-Language": chosen,
@@ -161,6 +243,32 @@ async def form(request: Request, person: Person | None) -> dict[str, str]:
     if any("\0" in value for value in fields.values()):
         raise Problem("invalid", "a field holds a zero byte")
     return fields
+
+
+Work = Callable[[Connection, Person, dict[str, str]], str]
+Again = Callable[[Person, dict[str, str], str], Awaitable[Response]]
+
+
+async def change(
+    request: Request, service: Service, role: str, work: Work, again: Again
+) -> Response:
+    """Do what a form asks, for a person with this role, and go where `work` says.
+
+    What is refused is told on the page that `again` makes of (person, fields, why); so is, with
+    why = "", what `work` made when it says "": a secret that is shown this once.
+    """
+    person = await visitor(request, service, role)
+    fields = await form(request, person)
+
+    def run() -> tuple[str, str]:
+        try:
+            with service.store.writing() as connection:
+                return work(connection, person, fields), ""
+        except REFUSALS as error:
+            return "", str(error)
+
+    path, why = await run_in_threadpool(run)
+    return go(path) if path else await again(person, fields, why)
 
 
 def go(path: str) -> Response:

@@ -8,7 +8,7 @@
   const words = JSON.parse(document.getElementById("words").textContent);
   const language = document.documentElement.lang;
   const $ = (id) => document.getElementById(id);
-  const { code, period, on, zone } = $("energy").dataset;
+  const { api, period, on, zone } = $("energy").dataset;
   const format = (options) =>
     new Intl.DateTimeFormat(language, { timeZone: zone, hourCycle: "h23", ...options });
   const FORMATS = {
@@ -77,7 +77,7 @@
   async function look() {
     const query = new URLSearchParams({ period, ...(on ? { on } : {}) });
     try {
-      const answer = await fetch(`/api/v1/gateways/${encodeURIComponent(code)}/energy?${query}`, {
+      const answer = await fetch(`${api}?${query}`, {
         headers: { Accept: "application/json" },
         signal: AbortSignal.timeout(PATIENCE),
       });
