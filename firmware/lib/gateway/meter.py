@@ -158,8 +158,11 @@ class Meter:
         slot = None
         for i in range(frame.opc):
             epc = frame.epc(i)
-            if (epc == _EA or epc == _EB) and len(frame.edt(i)):
-                utc, raw = m0288.fixed_time(frame.edt(i))
+            if epc != _EA and epc != _EB:
+                continue
+            told = self.value(m0288.fixed_time, frame.edt(i))
+            if told:  # what is wrong with one direction costs the other nothing
+                utc, raw = told
                 if slot and slot[0] != utc:
                     self._half_hour(*slot)
                     slot = None
@@ -199,17 +202,17 @@ class Meter:
         frame = await self.get(bytes([e for e in (_EA, _EB) if self.has(e)]), self.try_ms)
         if frame is None:
             return False
-        self.guarded(self._fixed, frame, "get")
+        self._fixed(frame, "get")
         return True
 
     def notice(self, frame):
         if frame.seoj == m0288.METER:
-            self.guarded(self._fixed, frame, "inf")
+            self._fixed(frame, "inf")
 
     def late(self, frame, asked_ms):
         if frame.get(_E7) or frame.get(_E8):
             self._instant(frame.get, asked_ms)
-        self.guarded(self._fixed, frame, "get")
+        self._fixed(frame, "get")
 
     # A property of the wrong size or an impossible date is the meter's fault: named and counted.
     def guarded(self, fn, *args):

@@ -259,3 +259,16 @@ def test_an_impossible_date_is_not_a_reading():
     rig.notify([(0xEA, hex_("07EA0D200E0000 0000FE68"))])
     assert rig.outbox.kept == []
     assert rig.status.code("meter") == "bad-answer"
+
+
+def test_an_impossible_date_in_one_direction_costs_the_other_nothing():
+    rig = Rig()
+    run(rig.meter.learn())
+    bad = hex_("07EA0D200E0000 00000016")
+    rig.notify([(0xEA, PROPS[0xEA]), (0xEB, bad)])
+    (r,) = rig.outbox.kept
+    assert (r.t, r.normal, r.reverse) == (SLOT, 65_128_000, None)
+    assert rig.status.code("meter") == "bad-answer" and rig.status.counters["value.bad"] == 1
+    assert rig.meter.lacks_slot(SLOT), "the other direction is to be asked for"
+    rig.notify([(0xEB, bad), (0xEA, PROPS[0xEA])])
+    assert len(rig.outbox.kept) == 2
