@@ -35,8 +35,9 @@ class Board:
 
     def again(self, utc=0):
         self.clock = FakeClock(self.utc if utc == 0 else utc)
-        self.box = Outbox(self.clock, Store(self.nvs), 48, self.room.root, self.window)
-        self.box.count = self.counts
+        self.box = Outbox(
+            self.clock, Store(self.nvs), 48, self.room.root, self.window, self.counts
+        )
         return self.box
 
     # The window is over; everything is on flash.

@@ -34,9 +34,9 @@ class Outbox:
     `store` keeps the stream and how far its numbers are given away, so that none is used twice.
     `root` is the file system's, with a / at its end; None: RAM only. A reading is `window` seconds
     in RAM at most, a half-hour that was just measured not at all. `rejects`: the last [(seq, why)]
-    that the server rejected. `count(name, n)` hears of drops. `on_delivered(t, half)`, when set,
-    hears of each half-hour that the server acknowledged, `half`: one direction is missing; which
-    are still to be sent, gateway.waiting tells.
+    that the server rejected. `count(name, n)` hears of drops and of damage. `on_delivered(t, half)`
+    hears, when set, of each half-hour that the server acknowledged, `half`: one direction is
+    missing; which are still to be sent, gateway.waiting tells.
     """
 
     # `buf` is a ring: the oldest row has index `first`; from it to the newest there are `span`
@@ -45,7 +45,7 @@ class Outbox:
     # bytes. `ahead`: slots acknowledged, [(file, from, to)], that its index does not know of, all
     # in all `unsaved`. `since`: ms since when there are readings in RAM. `sending`: a batch is
     # under way. `job`: see gateway.shrink. `trouble`: what the flash said when it failed last.
-    def __init__(self, clock, store, capacity, root=None, window=60):
+    def __init__(self, clock, store, capacity, root=None, window=60, count=None):
         self.clock = clock
         self.store = store
         self.capacity = capacity
@@ -53,7 +53,8 @@ class Outbox:
         self.window = window
         self.rejects = []
         self.ahead = []
-        self.count = self.on_delivered = self.job = self.trouble = None
+        self.count = count
+        self.on_delivered = self.job = self.trouble = None
         self.buf = bytearray(capacity * SIZE)
         self.first = self.span = self.live = self.since = 0
         self.stored = self.undated = self.lost = self.used = self.unsaved = 0

@@ -39,7 +39,7 @@ def assemble(app, board, outbox, clock, post, reader, write):
     app.status = status = Status(board, clock, log)
     if outbox is None:  # an empty one is false, and kept all the same
         _note_start(board, store, log)
-        outbox = Outbox(clock, store, _CAPACITY, board.root)
+        outbox = Outbox(clock, store, _CAPACITY, board.root, count=status.count)
     outbox.window = settings["outbox.window"]
     app.outbox = outbox
     clock.on_set = [app.fix]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -411,6 +412,18 @@ def test_a_rejected_reading_does_not_block_the_rest() -> None:
 
 
 # -- the network
+
+
+def test_an_index_of_the_outbox_made_anew_at_the_start_is_counted() -> None:
+    async def story(h: House) -> None:
+        await h.polling()
+        assert h.count["flash.rebuilt"] == 1
+
+    house = House()
+    index = Path(house.board.root) / "outbox" / "index"
+    index.parent.mkdir()
+    index.write_bytes(b"KSO1 and no more")
+    house.run(story)
 
 
 def test_no_network_is_said_and_readings_wait() -> None:

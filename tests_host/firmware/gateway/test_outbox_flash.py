@@ -387,14 +387,17 @@ def test_a_damaged_index_is_made_anew_from_the_files():
             board.counts.clear()
             box = board.again()
             assert want <= all_numbers(box), "what was acknowledged may come again"
+            assert board.counts == {"flash.rebuilt": 1}
             box.append(instant(T + 99_999, 5))
             board.pass_time()
             assert len(all_numbers(box)) > len(want)
             assert len(board.again()) >= len(want)
         room.write(room.names()[0], b"?" * 500)
         room.write("index", b"")
+        board.counts.clear()
         box = board.again()
         assert len(all_numbers(box)) > len(want) - 200, "the other files are still read"
+        assert board.counts == {"flash.rebuilt": 1, "flash.corrupt": 1}
 
 
 def all_numbers(box):

@@ -214,6 +214,44 @@ def test_a_lost_map_means_that_all_is_read_again():
     assert short.repair.told is None
 
 
+def test_a_clock_that_was_wrong_for_a_while_does_not_end_the_mending():
+    for now, offset in ((5 * 365 * DAY, -5 * 365 * DAY), (0, 5 * 365 * DAY), (20 * DAY, 0)):
+        rig = Rig(now=NOW + now)
+        rig.offset = offset
+        for _ in range(9):
+            rig.clock.t += rig.step()
+        rig.repair.delivered(NOW + now + offset)  # what that clock made of a half-hour
+        rig.repair.save()
+        rig = Rig(rig.board.nvs)
+        rig.steps(4)
+        assert [epc for epc, _ in rig.asked] == [0x98, 0xE5, 0xE2, 0xE4], (now, offset)
+        assert rig.repair.first == TODAY - 99
+        assert len(rig.outbox.kept) == 27
+
+
+def test_days_that_are_right_stay_when_the_clock_comes_back():
+    rig = Rig()
+    for k in range(48 * 30):
+        rig.repair.delivered(NOW - 1800 * k)
+    rig.repair.delivered(NOW + 20 * DAY)
+    rig.steps(3)
+    r = rig.repair
+    assert r.first == TODAY - 99
+    assert settled(r, NOW) and settled(r, NOW - 29 * DAY) and not settled(r, NOW - 31 * DAY)
+    assert sum([bin(b).count("1") for b in r.map]) == 48 * 30
+
+
+def test_a_clock_of_ours_that_is_behind_costs_no_day():
+    rig = Rig()
+    for k in range(48 * 30):
+        rig.repair.delivered(NOW - 1800 * k)
+    rig.repair.save()
+    rig = Rig(rig.board.nvs, now=NOW - 10 * DAY)
+    rig.offset = 10 * DAY
+    rig.steps(2)
+    assert sum([bin(b).count("1") for b in rig.repair.map]) == 48 * 30
+
+
 # -- when it asks
 
 
