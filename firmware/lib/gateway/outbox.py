@@ -34,8 +34,8 @@ class Outbox:
     `store` keeps the stream and how far its numbers are given away, so that none is used twice.
     `root` is the file system's, with a / at its end; None: RAM only. A reading is `window` seconds
     in RAM at most, a half-hour that was just measured not at all. `rejects`: the last [(seq, why)]
-    that the server rejected. `count(name, n)` hears of drops and of damage. `on_delivered(t, half)`
-    hears, when set, of each half-hour that the server acknowledged, `half`: one direction is
+    that the server rejected. `count(name, n)` hears of drops and damage. `on_delivered(t, half)`,
+    when set, hears of each half-hour that the server acknowledged, `half`: one direction is
     missing; which are still to be sent, gateway.waiting tells.
     """
 

@@ -56,7 +56,7 @@ class Repair:
             if known and 0xEB in known and utc is not None and utc - t < 86_400:
                 return
         k = (t + _JST) // _SLOT
-        if not 0 <= k // 48 - self.first < DAYS:
+        if k // 48 - self.first >= DAYS:
             self.do("map", "roll", k // 48)
         at = k // 48 - self.first
         if at >= 0:

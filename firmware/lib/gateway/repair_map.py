@@ -52,18 +52,18 @@ def save(r):
 
 
 def roll(r, today):
-    """Make `today` the newest day of the map, unless it has a newer one."""
+    """Make `today` the newest day of the map. The next one may be, by another clock; what is still
+    further ahead is the work of a clock that was wrong.
+    """
     old = r.first
     days = today - (old + DAYS - 1)
-    if days <= 0:
+    if -1 <= days <= 0:
         return
     # In place: there may be no 600 bytes in one piece.
     size = len(r.map)
-    gap = min(6 * days, size)
-    for i in range(size - gap):
-        r.map[i] = r.map[i + gap]
-    for i in range(size - gap, size):
-        r.map[i] = 0
+    for i in range(size) if days > 0 else range(size - 1, -1, -1):
+        at = i + 6 * days
+        r.map[i] = r.map[at] if 0 <= at < size else 0
     r.first = today - DAYS + 1
     # A server that is set up anew wants days that another one has had: so not for ever.
     if r.first // 7 != old // 7:

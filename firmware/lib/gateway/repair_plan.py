@@ -76,9 +76,6 @@ def _awake(s):
 
 # -> False when nothing is missing, and the meter's clock was looked at today.
 def _begin(r, utc):
-    today = (utc + _JST) // _DAY
-    repair_map.roll(r, today)
-    repair_map.facts(r, today)
     r.at = repair_map.newest(utc) + 1
     if r.skew is None or r.app.clock.ms() >= r.checked:
         return True

@@ -142,6 +142,7 @@ def _clock(r, meter, frame):
     utc = (r.skew + now) // 1000
     r.today = (utc + _JST) // _DAY
     repair_map.roll(r, r.today)
+    repair_map.facts(r, r.today)
     r.at = repair_map.newest(utc) + 1
     r.job = None
     r.fails = r.tries = 0
