@@ -267,6 +267,27 @@ def test_what_was_dropped_and_comes_again_is_refused_and_not_counted_twice(lab, 
     assert days(lab, gateway)[DAY0 - 86_400].power_sum == 7
 
 
+def test_a_backlog_older_than_what_is_kept_arrives_in_parts(lab, board, instant):
+    gateway = ours(lab, board)
+    board.upload(instant(1, DAY0 + 60, 100))
+    roll(lab, gateway)
+    with lab.store.writing() as connection:
+        assert rollup.purge(connection, gateway, DAY0 + HOUR) == 1
+    # An hour of which nothing was known: folded between two parts of it, it still has its raw.
+    board.upload(instant(2, DAY0 - 50, 7))
+    roll(lab, gateway)
+    assert board.upload(instant(3, DAY0 - 40, 8), instant(3, DAY0 - 30, 9))["rejected"] == []
+    roll(lab, gateway)
+    assert days(lab, gateway)[DAY0 - 86_400].power_sum == 24
+    with lab.store.writing() as connection:
+        assert rollup.purge(connection, gateway, DAY0 + HOUR) == 3
+    closed = "t: this hour is closed: only its sums are kept"
+    answer = board.upload(instant(9, DAY0 - 20, 7), instant(9, DAY0 - 10, 7))
+    assert answer["rejected"] == [[9, closed]]
+    roll(lab, gateway)
+    assert days(lab, gateway)[DAY0 - 86_400].power_sum == 24
+
+
 def test_nothing_that_is_not_folded_is_dropped(lab, board, instant):
     gateway = ours(lab, board)
     board.upload(instant(1, DAY0 + 60, 100))

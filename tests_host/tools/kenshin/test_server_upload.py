@@ -173,6 +173,45 @@ def test_received_numbers_are_kept_as_ranges_not_one_by_one(lab, board, instant)
     assert board.detail()["streams"] == [{"stream": 1, "received": [[0, 399]]}]
 
 
+def test_a_number_given_twice_in_one_upload_holds_up_nothing_and_both_are_kept(board, instant):
+    answer = board.upload(
+        instant(1), instant(2, T0 - 30, 7), instant(2, T0 - 60, 8), instant(2, T0 - 30, 7)
+    )
+    assert (answer["ack"], answer["rejected"]) == ([[1, 2]], [])
+    assert [(r["t"], r["power"]) for r in board.readings()] == [
+        (T0 - 60, 8),
+        (T0 - 30, 7),
+        (T0, 500),
+    ]
+    # Again, and nothing is new.
+    board.upload(instant(2, T0 - 30, 7), instant(2, T0 - 60, 8))
+    assert (board.detail()["stored"], board.detail()["conflicts"]) == (3, 0)
+
+
+def test_of_two_with_one_number_the_wrong_one_is_set_aside(board, instant):
+    answer = board.upload(instant(2), instant(2, T0 - 60, 1.5), instant(2, T0 - 90, 2.5))
+    why = "power: must be a valid integer"
+    assert (answer["ack"], answer["rejected"]) == ([], [[2, why]])
+    assert [reading["t"] for reading in board.readings()] == [T0]
+    (kept,) = board.detail()["rejections"]
+    assert kept["row"].startswith(f'[2,"instant",{T0 - 60},')
+
+
+@pytest.mark.parametrize("values", [{"power": 8}, {"power": None, "normal": 5}])
+def test_an_old_number_with_another_reading_is_not_taken_for_the_old_one(board, instant, values):
+    board.upload(instant(1), instant(2, T0 - 30))
+    answer = board.upload(instant(2, T0 - 60, **values), instant(3, T0 - 90))
+    assert (answer["ack"], answer["rejected"]) == ([[2, 3]], [])
+    found = {reading["t"]: reading for reading in board.readings()}
+    assert set(found) == {T0, T0 - 30, T0 - 60, T0 - 90}
+    assert all(found[T0 - 60][name] == value for name, value in values.items())
+    # A value that is added to a reading already sent comes with the number it had.
+    board.upload(instant(1, T0, None, reverse=77))
+    assert board.readings()[-1]["reverse"] == 77
+    assert board.readings()[-1]["power"] == 500
+    assert board.detail()["conflicts"] == 0
+
+
 def test_another_stream_has_its_own_numbers(board, instant):
     board.upload(instant(1), stream=1)
     assert board.upload(instant(1, t=T0 + 30), stream=2**32 - 1)["ack"] == [[1, 1]]

@@ -1,16 +1,16 @@
 """What an upload seldom needs: conflicts, rejected readings, sequence numbers with holes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import to_json
 from sqlalchemy import Connection, Select, delete, insert, select
 
-from kenshin.server import wire
 from kenshin.server.hot import Moment, Row
+from kenshin.server.hours import HOUR
 from kenshin.server.ranges import Span
-from kenshin.server.schema import Conflict, Received, Rejection
-from kenshin.server.slots import Different
+from kenshin.server.schema import Conflict, Hour, Reading, Received, Rejection
+from kenshin.server.slots import FIELDS, INSTANT, Different
 
 # Rejected readings kept to be looked at, per gateway; all are counted.
 MOST_REJECTIONS = 500
@@ -51,6 +51,58 @@ def keep_conflicts(
     return counts
 
 
+def not_there(
+    connection: Connection, gateway_id: int, rows: Sequence[Row], purged: int
+) -> list[Row]:
+    """Of rows of one gateway those that are not stored, or bring a value that is not.
+
+    Instants from before `purged` are left out: whether they were stored nobody can tell.
+    """
+    stored: dict[tuple[int, int], Sequence[Any]] = {}
+    for kind in {row[1] for row in rows}:
+        times = [row[2] for row in rows if row[1] == kind]
+        found = connection.execute(
+            select(Reading.t, *[getattr(Reading, name) for name in FIELDS]).where(
+                Reading.gateway_id == gateway_id,
+                Reading.kind == kind,
+                Reading.t.in_(times),
+                Reading.t.between(min(times), max(times)),  # on PostgreSQL: only these months
+            )
+        )
+        stored |= {(kind, t): values for t, *values in found}
+    return [
+        row
+        for row in rows
+        if not (row[1] == INSTANT and row[2] < purged) and _new(stored.get(row[1:3]), row)
+    ]
+
+
+def _new(stands: Sequence[Any] | None, row: Row) -> bool:
+    if stands is None:
+        return True
+    return any(value not in (None, old) for old, value in zip(stands, row[4:9], strict=True))
+
+
+def closed(connection: Connection, gateway_id: int, asked: Collection[int]) -> set[int]:
+    """Of these hours those that are folded and whose instants were dropped.
+
+    They are dropped by whole hours: where one is still there, all are.
+    """
+    kept = connection.scalars(
+        select(Hour.t).where(Hour.gateway_id == gateway_id, Hour.t.in_(asked))
+    )
+    raw = connection.scalars(
+        select(Reading.t // HOUR)
+        .distinct()
+        .where(
+            Reading.gateway_id == gateway_id,
+            Reading.kind == INSTANT,
+            Reading.t.between(min(asked), max(asked) + HOUR - 1),
+        )
+    )
+    return set(kept).difference(hour * HOUR for hour in raw)
+
+
 def replace_spans(
     connection: Connection,
     gateway_id: int,
@@ -78,7 +130,7 @@ def replace_spans(
         connection.execute(delete(Received).where(*here, Received.first < oldest))
 
 
-def forgive(connection: Connection, gateway_id: int, stream: int, seqs: Sequence[int]) -> None:
+def forgive(connection: Connection, gateway_id: int, stream: int, seqs: Iterable[int]) -> None:
     """What is stored now is no longer set aside (our own clock may have been wrong before)."""
     connection.execute(
         delete(Rejection).where(
@@ -92,14 +144,15 @@ def forgive(connection: Connection, gateway_id: int, stream: int, seqs: Sequence
 def set_aside(
     connection: Connection,
     gateway_id: int,
-    batch: wire.Batch,
+    stream: int,
+    readings: Mapping[int, Sequence[Any]],
     rejected: Sequence[tuple[int, str]],
     now: int,
 ) -> int:
-    """Keep the rejected readings to be looked at; how many are new."""
+    """Keep the rejected ones of `readings` to be looked at; how many are new."""
     if not rejected:
         return 0
-    here = (Rejection.gateway_id == gateway_id, Rejection.stream == batch.stream)
+    here = (Rejection.gateway_id == gateway_id, Rejection.stream == stream)
     seqs = [seq for seq, _ in rejected]
     there = connection.execute(
         delete(Rejection).where(*here, Rejection.seq.in_(seqs)).returning(Rejection.seq)
@@ -107,10 +160,10 @@ def set_aside(
     rows: list[dict[str, Any]] = [
         {
             "gateway_id": gateway_id,
-            "stream": batch.stream,
+            "stream": stream,
             "seq": seq,
             "why": why[:200],
-            "row": to_json(batch.rows[seq], inf_nan_mode="constants").decode()[:400],
+            "row": to_json(readings[seq], inf_nan_mode="constants").decode()[:400],
             "received": now,
         }
         for seq, why in rejected

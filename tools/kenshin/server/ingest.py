@@ -1,19 +1,21 @@
 """Putting uploads into the database: a group of them in one transaction.
 
-Two layers make sending again harmless. Sequence numbers already received are acknowledged and
-skipped. Below that, merging by (gateway, kind, t) is idempotent by itself, so forgetting old
-sequence numbers (`MOST_SPANS`) loses nothing.
+Two layers make sending again harmless. Sequence numbers already received are acknowledged, and
+skipped when what they bring is there. Below that, merging by (gateway, kind, t) is idempotent by
+itself, so forgetting old sequence numbers (`MOST_SPANS`) loses nothing, and a board that gives a
+number twice loses nothing either.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
 from kenshin.server import aside, hot, ranges, told, wire
 from kenshin.server.hot import Hot, Moment, Row, Seen, SpanRow, StateRow
 from kenshin.server.ranges import Span
-from kenshin.server.schema import Hour, Received
+from kenshin.server.schema import Received
 from kenshin.server.slots import (
     INSTANT,
     KIND_CODES,
@@ -75,7 +77,7 @@ def prepare(store: Store, uploads: Sequence[Upload]) -> None:
     wanted: dict[str, int] = {}
     for upload in uploads:
         latest = upload.now + wire.T_AHEAD
-        times = [row[2] for row in upload.batch.rows.values() if len(row) > 2]
+        times = [row[2] for _, row in upload.batch.readings() if len(row) > 2]
         times = [t for t in times if type(t) is int and wire.T_MIN <= t <= latest]
         if times:
             low, high = hot.month(min(times)), hot.month(max(times))
@@ -128,6 +130,8 @@ class _Work:
     rows: list[Row] = field(default_factory=list["Row"])
     seqs: list[int] = field(default_factory=list[int])
     rejected: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    again: list[Row] = field(default_factory=list["Row"])  # with numbers already received
+    twins: dict[int, Sequence[Any]] = field(default_factory=dict[int, Sequence[Any]])  # rejected
     stored: int = 0
     conflicts: int = 0
 
@@ -152,6 +156,9 @@ class _Round:
             _check(work)
             if work.state.purged:
                 self._refuse_closed(work)
+            if work.again:
+                gateway, purged = work.upload.gateway_id, work.state.purged
+                work.rows += aside.not_there(self._connection, gateway, work.again, purged)
         self._store(works)
         self._remember(works)
         self._tell(works)
@@ -181,17 +188,19 @@ class _Round:
         }
         if not old:
             return
-        gateway = work.upload.gateway_id
-        closed = set(
-            self._connection.scalars(
-                select(Hour.t).where(Hour.gateway_id == gateway, Hour.t.in_(old))
-            )
-        )
-        for seq, row in list(zip(work.seqs, work.rows, strict=True)):
+        closed = aside.closed(self._connection, work.upload.gateway_id, old)
+        pairs = list(zip(work.seqs, work.rows, strict=True))
+        work.seqs, work.rows = [], []
+        refused: set[int] = set()
+        for seq, row in pairs:
             if row[1] == INSTANT and row[2] // HOUR * HOUR in closed:
-                work.seqs.remove(seq)
-                work.rows.remove(row)
-                work.rejected.append((seq, "t: this hour is closed: only its sums are kept"))
+                refused.add(seq)
+            else:
+                work.seqs.append(seq)
+                work.rows.append(row)
+        refused.difference_update(seq for seq, _ in work.rejected)
+        why = "t: this hour is closed: only its sums are kept"
+        work.rejected += [(seq, why) for seq in sorted(refused)]
 
     def _store(self, works: Sequence[_Work]) -> None:
         first: dict[Moment, Row] = {}
@@ -261,13 +270,12 @@ class _Round:
         for work in works:
             upload = work.upload
             if work.rejected or work.state.rejected:
-                newly = aside.set_aside(
-                    self._connection, upload.gateway_id, upload.batch, work.rejected, upload.now
-                )
-                if work.seqs:
-                    aside.forgive(
-                        self._connection, upload.gateway_id, upload.batch.stream, work.seqs
-                    )
+                place = (upload.gateway_id, upload.batch.stream)
+                rows = {**upload.batch.rows, **work.twins}
+                right = set(work.seqs).difference(seq for seq, _ in work.rejected)
+                if right:
+                    aside.forgive(self._connection, *place, right)
+                newly = aside.set_aside(self._connection, *place, rows, work.rejected, upload.now)
             else:
                 newly = 0
             seen.append(Seen(upload.now, work.stored, work.conflicts, newly, upload.gateway_id))
@@ -282,42 +290,53 @@ class _Round:
 
 
 def _check(work: _Work) -> None:
-    """Sort the readings into rows and rejected ones; those already received are left out."""
+    """Sort the readings into rows, rows with a number already received, and rejected ones."""
     upload, known = work.upload, work.known
     gateway, now, batch = upload.gateway_id, upload.now, upload.batch
-    for seq, row in batch.rows.items():
-        if known and ranges.holds(known, seq):
-            continue
+    for seq, row in batch.readings():
+        received = bool(known) and ranges.holds(known, seq)
         if batch.typed:
             _, kind, t, quality, *values, origin = row
             why = wire.misplaced(kind, t, values, now)
             if why is not None:
-                work.rejected.append((seq, why))
+                if not received:
+                    _reject(work, seq, row, why)
                 continue
         else:
             checked = wire.check(row, now)
             if isinstance(checked, str):
-                work.rejected.append((seq, checked))
+                if not received:
+                    _reject(work, seq, row, checked)
                 continue
             kind, t, slot = checked
             quality, values, origin = slot.quality, slot.values, slot.origins[0]
-        work.seqs.append(seq)
         power, current_r, current_t, normal, reverse = values
-        work.rows.append(
-            (
-                gateway,
-                KIND_CODES[kind],
-                t,
-                QUALITY_CODES[quality],
-                power,
-                current_r,
-                current_t,
-                normal,
-                reverse,
-                ORIGIN_BITS[origin],
-                now,
-            )
+        found: Row = (
+            gateway,
+            KIND_CODES[kind],
+            t,
+            QUALITY_CODES[quality],
+            power,
+            current_r,
+            current_t,
+            normal,
+            reverse,
+            ORIGIN_BITS[origin],
+            now,
         )
+        if received:
+            work.again.append(found)
+        else:
+            work.seqs.append(seq)
+            work.rows.append(found)
+
+
+def _reject(work: _Work, seq: int, row: Sequence[Any], why: str) -> None:
+    if row is not work.upload.batch.rows[seq]:
+        if any(seq == number for number, _ in work.rejected):
+            return
+        work.twins[seq] = row
+    work.rejected.append((seq, why))
 
 
 def _slot(row: Row) -> Slot:

@@ -82,7 +82,7 @@ def roll(connection: Connection, gateway_id: int, now: int) -> bool:
     if start < end:
         _keep(connection, hours.raw(connection, gateway_id, start, end))
         touched |= set(range(start, end, HOUR))
-    touched |= _late(connection, gateway_id, end, state.purged)
+    touched |= _late(connection, gateway_id, end)
     connection.execute(
         update(State).where(State.gateway_id == gateway_id).values(rolled=max(end, state.rolled))
     )
@@ -127,15 +127,15 @@ def _keep(connection: Connection, rows: Iterable[HourRow]) -> None:
         upsert(connection, Hour, values)
 
 
-def _late(connection: Connection, gateway_id: int, rolled: int, purged: int) -> set[int]:
-    """Fold again the hours that got readings afterwards."""
+def _late(connection: Connection, gateway_id: int, rolled: int) -> set[int]:
+    """Fold again the hours that got readings afterwards.
+
+    Where the instants were dropped nothing is folded, and the row stands.
+    """
     here = (Stale.gateway_id == gateway_id, Stale.t < rolled)
     found = list(connection.scalars(select(Stale.t).where(*here).order_by(Stale.t).limit(1000)))
     for t in found:
-        # Of an hour whose instants were dropped the row stands; a new one may come.
-        closed = t < purged and hours.stored(connection, gateway_id, t, t + HOUR)
-        if not closed:
-            _keep(connection, hours.raw(connection, gateway_id, t, t + HOUR))
+        _keep(connection, hours.raw(connection, gateway_id, t, t + HOUR))
     if found:
         connection.execute(delete(Stale).where(*here, Stale.t <= found[-1]))
     # What is read at the end of an hour stands in for the beginning of the next.

@@ -9,8 +9,9 @@ by itself: one that is wrong is rejected with its reason and the others are stor
 status never stops readings: see `status`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated, Any, Literal, NamedTuple, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -166,6 +167,12 @@ class Batch:
     status: dict[str, Any] | None
     status_faults: tuple[str, ...]  # names of fields left out
     typed: bool = False
+    # Further readings with a number of those above: a board that lost count gives it again.
+    twins: Sequence[tuple[int, Sequence[Any]]] = ()
+
+    def readings(self) -> Iterable[tuple[int, Sequence[Any]]]:
+        """All readings with their numbers."""
+        return chain(self.rows.items(), self.twins) if self.twins else self.rows.items()
 
 
 _ROW: TypeAdapter[tuple[Any, ...]] = TypeAdapter(ReadingRow)
@@ -196,6 +203,7 @@ def _parse(body: bytes) -> Batch:
     except ValidationError as error:
         raise Malformed([_where(detail) for detail in error.errors()[:10]]) from None
     rows: dict[int, list[Any]] = {}
+    twins: list[tuple[int, list[Any]]] = []
     for index, item in enumerate(envelope.readings):
         row = cast(list[Any], item) if isinstance(item, list) else []
         seq: object = row[0] if row else None
@@ -205,11 +213,9 @@ def _parse(body: bytes) -> Batch:
                 [{"where": f"/readings/{index}", "why": "does not begin with a sequence number"}]
             )
         if rows.setdefault(seq, row) != row:
-            raise Malformed(
-                [{"where": f"/readings/{index}", "why": f"another reading has number {seq}"}]
-            )
+            twins.append((seq, row))
     status, faults = clean(envelope.status)
-    return Batch(envelope.stream, rows, status, faults)
+    return Batch(envelope.stream, rows, status, faults, False, twins)
 
 
 def check(row: Sequence[Any], now: int) -> Row | str:
