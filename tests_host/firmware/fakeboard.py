@@ -20,6 +20,7 @@ class FakeNvs:
         self.blobs = {} if blobs is None else blobs
         self.writes = 0
         self.commits = 0
+        self.fails = False  # the flash takes nothing any more
         self._left = None
         self._tear = "old"
 
@@ -33,6 +34,8 @@ class FakeNvs:
     def set(self, name, blob):
         assert 0 < len(name) <= 15
         blob = bytes(blob)
+        if self.fails:
+            raise OSError(5, "ESP_FAIL")
         self.writes += 1
         if self._left == 0:
             if self._tear == "new":
@@ -149,6 +152,7 @@ class FakeBoard:
         self.has_reset_pin = True
         self.has_power_pin = False
         self.power_cycles = 0
+        self.last_task = None
         self.pressed = False
         self.cause = "power-on"
         self.rtc = None
@@ -159,6 +163,9 @@ class FakeBoard:
 
     def wdt(self, ms):
         self.watchdogs.append(ms)
+
+    def doing(self, task):
+        self.last_task = task
 
     def feed(self):
         self.feeds += 1

@@ -250,8 +250,28 @@ def test_a_watchdog_that_does_not_run_is_not_started(start: Make) -> None:
     assert line.run("import machine\nprint(machine.RTC().memory()[:1])") == "b'-'"
 
 
-def test_without_the_note_the_watchdog_bites(start: Make) -> None:
+def test_without_the_note_the_watchdog_bites_and_it_is_told_who_it_was(start: Make) -> None:
     line = start()
     mark = line.board.events.mark()
-    arm(line, "-")
+    arm(line, "-\\0\\0m")
     line.board.events.wait("reset", SECONDS, mark, lambda e: e["cause"] != "soft")
+    line.until("missing-settings")
+    line.send("\x03")
+    line.until(">>> ")
+    assert "watchdog (meter)" in line.type("gateway.status()")
+
+
+def test_a_settings_area_that_takes_nothing_stops_nothing(start: Make) -> None:
+    line = start()
+    configure(line)
+    line.raw()
+    line.run(
+        "import esp32\nnvs = esp32.NVS('junk')\nfor size in (2000, 200, 20):\n"
+        " for n in range(30):\n  try:\n   nvs.set_blob('%d.%d' % (size, n), bytes(size))\n"
+        "  except OSError:\n   break\nnvs.commit()"
+    )
+    line.friendly()
+    line.soft_reset()
+    assert "ESP_ERR_NVS_NOT_ENOUGH_SPACE" in line.until("sent 0")
+    line.send("log\r")
+    line.until("memory: cannot be written")

@@ -164,6 +164,9 @@ class Board:
     def wdt(self, ms: int) -> None:
         self.watchdog.append(ms)
 
+    def doing(self, task: str) -> None:
+        self.last_task = task
+
     def feed(self) -> None:
         self.fed_at.append(asyncio.get_running_loop().time())
 

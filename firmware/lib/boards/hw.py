@@ -6,7 +6,8 @@
 #   byte 0   b"W" while the watchdog runs, else b"-"      wdt() and boot.py
 #   byte 1   starts in a row that were not good           boot.py counts, good() clears
 #   byte 2   times in a row that led to safe mode         safe() counts, good() clears
-#   byte 3   free
+#   byte 3   first letter of the task that may be the one  doing()
+#            that hangs, when the watchdog bites
 #   byte 4.. why the program itself restarted the board   restart(why), main.py; text in UTF-8,
 #            at most 120 bytes. The next Board takes it away and tells it in reset_cause().
 import asyncio
@@ -178,8 +179,13 @@ class Board(_Rare):
     def wdt(self, ms):
         """Arm the watchdog, or give it another time. It cannot be stopped."""
         self._wdt = machine.WDT(timeout=ms)
+        self.doing("W", 0)
+
+    def doing(self, task, at=3):
+        """`task` begins with something: should the watchdog bite, the next start names it."""
         rtc = machine.RTC()
-        rtc.memory(b"W" + rtc.memory()[1:])
+        note = rtc.memory()
+        rtc.memory(note[:at] + task[:1].encode() + note[at + 1 :])
 
     def feed(self):
         if self._wdt:

@@ -15,6 +15,7 @@ _CONNECTING = const(1001)
 _TRIES = const(2)
 _HEAD = const(4)  # bytes of the RTC memory before the text
 _WHY_MAX = const(120)
+_TASKS = ("radio", "meter", "network", "time", "uplink", "console")  # gateway.parts names them
 
 _CAUSES = {
     machine.PWRON_RESET: "power-on",
@@ -64,6 +65,10 @@ def cause():
     rtc = machine.RTC()
     note = rtc.memory()
     text = _CAUSES.get(machine.reset_cause(), "unknown")
+    if text == "watchdog":
+        for task in _TASKS:
+            if task.encode()[:1] == note[3:_HEAD]:
+                text += " (%s)" % task
     if len(note) > _HEAD:
         rtc.memory(note[:_HEAD])
         text += ": " + str(note[_HEAD:], "utf-8")

@@ -1,5 +1,4 @@
 # Small facts that must survive a power cut.
-import json
 from binascii import hexlify, unhexlify
 
 import gateway
@@ -9,7 +8,8 @@ class Store:
     """What the gateway finds out by itself and keeps: not settings, nobody types it.
 
     `boot`: number of this boot, counted up by creating the object. `damage`: see Twins; then
-    older facts, or none, are in force, and what must not go backwards has to begin afresh.
+    older facts, or none, are in force, or nothing can be kept, and what must not go backwards has
+    to begin afresh.
     """
 
     def __init__(self, nvs):
@@ -32,23 +32,13 @@ class Store:
     # Reads first: an outbox that outlives a run of the gateway still holds that run's store.
     # -> what was damaged, or None.
     def _change(self, name, value):
-        from gateway.twins import Twins
+        from gateway import twins
 
-        twins = Twins(self._nvs, "memory", 400)
-        payload = twins.load()
-        facts = {} if payload is None else json.loads(payload)
-        if name == "boot":
-            value = facts.get(name, 0) + 1
-        if value is None:
-            facts.pop(name, None)
-        else:
-            facts[name] = value
         try:
-            twins.save(json.dumps(facts).encode())
-            self._facts = facts  # not before: what was not written is written the next time
+            self._facts, damage = twins.change(self._nvs, name, value)
+            return damage
         finally:
             gateway.drop("twins")
-        return twins.damage
 
     def pan(self):
         """(channel, pan_id, mac bytes) of the meter joined last, or None."""

@@ -34,8 +34,8 @@ class Supervisor:
     """Runs `factory(beat)` coroutines for ever: restarts and counts what dies.
 
     `beat(ms)` is a task's promise to call again within ms milliseconds; `beat(None)` releases it.
-    The watchdog, once armed, is fed only while every promise is kept. `tend()` is called every
-    15 s. When a task dies again and again, run() raises Hopeless.
+    The watchdog, once armed, is fed only while every promise is kept, and the board knows who beat
+    last. `tend()` is called every 15 s. When a task dies again and again, run() raises Hopeless.
     """
 
     def __init__(self, board, clock, log, status):
@@ -47,6 +47,7 @@ class Supervisor:
         self.tasks = []
         self.tend = None
         self._wake = asyncio.Event()
+        self._sick = False  # a task is being ended that missed its deadline
         self._end = None  # the Hopeless to end with
 
     def add(self, name, factory):
@@ -69,6 +70,8 @@ class Supervisor:
 
         def beat(ms):
             t.deadline = None if ms is None else clock.ms() + ms
+            if self.armed and not self._sick:
+                self.board.doing(t.name)
 
         try:
             await t.factory(beat)
@@ -161,7 +164,10 @@ class Supervisor:
 
     async def _miss(self, t):
         self.log.error("%s: no sign of life by its deadline", t.name)
+        self.board.doing(t.name)  # it may not let itself be ended
+        self._sick = True
         await cancel(t.task)
+        self._sick = False
         self._died(t, "stuck")
 
     async def stop(self):

@@ -1,7 +1,9 @@
 # Blobs in the flash's NVS area that survive a power cut: two copies, written in turn. Loaded to
 # read or write one, and dropped again: that is a few times a day.
+import json
 import struct
 from binascii import crc32
+from os import urandom
 
 from micropython import const
 
@@ -61,6 +63,32 @@ class Twins:
         self.nvs.commit()
         self._slot = slot
         self._generation = generation
+
+
+def change(nvs, name, value):
+    """Change a fact of gateway.store; "boot" is counted up. -> (all facts, what was damaged).
+
+    OSError when it cannot be written; but a boot goes on without.
+    """
+    twins = Twins(nvs, "memory", 400)
+    payload = twins.load()
+    facts = {} if payload is None else json.loads(payload)
+    if name == "boot":
+        value = facts.get(name, 0) + 1
+    if value is None:
+        facts.pop(name, None)
+    else:
+        facts[name] = value
+    try:
+        twins.save(json.dumps(facts).encode())
+    except OSError as e:
+        if name != "boot":
+            raise
+        # The next boot would count to the same number, which tells whose readings wait for their
+        # time: so it is drawn.
+        facts[name] = struct.unpack("<H", urandom(2))[0]
+        twins.damage = "memory: cannot be written, what is found out is lost at a restart (%s)" % e
+    return facts, twins.damage
 
 
 def _crc(blob):

@@ -593,6 +593,19 @@ def test_reset_and_its_cause():
     assert board.unique_id()[-1] == 0xEF
 
 
+def test_the_watchdog_bites_and_the_next_start_tells_who_it_was():
+    board = fresh()
+    chip.rtc_memory = b"-\1\0\0"
+    board.wdt(1000)
+    board.doing("network")
+    board.doing("meter")
+    assert chip.rtc_memory == b"W\1\0m"
+    assert fresh(cause=3, memory=chip.rtc_memory).reset_cause() == "watchdog (meter)"
+    assert fresh(cause=2, memory=chip.rtc_memory).reset_cause() == "hard"
+    for note in (b"", b"W", b"W\1\0\0", b"W\1\0?"):
+        assert fresh(cause=3, memory=note).reset_cause() == "watchdog"
+
+
 def test_radio_reset_is_a_pulse():
     board = fresh("atoms3lite-c1")
     assert pulse(board)

@@ -107,6 +107,27 @@ def test_settings_flash_that_fails_stops_nothing() -> None:
     House().run(story)
 
 
+def test_settings_flash_that_fails_from_the_start_on_stops_nothing_either() -> None:
+    house = House()
+    house.run(lambda h: h.polling())
+    again = House()
+    again.board.nvs.blobs = house.board.nvs.blobs
+
+    def broken(name: str, blob: bytes) -> None:
+        raise OSError(errno.EIO, "I/O error")
+
+    again.board.nvs.set = broken  # type: ignore[method-assign]
+
+    async def story(h: House) -> None:
+        await h.polling(5)
+        await h.until(lambda: len(h.app.outbox) == 0 and h.server.statuses, 5)
+        assert "memory: cannot be written" in lines(h)
+        assert h.server.statuses[-1]["counters"]["flash.damaged"] == 1
+        assert not any(name.startswith("restart.") for name in h.count), lines(h)
+
+    again.run(story)
+
+
 def test_why_it_started_is_told_to_the_server() -> None:
     house = House()
 

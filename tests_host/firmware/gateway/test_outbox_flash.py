@@ -502,3 +502,29 @@ def test_the_window_may_be_nothing_or_an_hour():
             board.box.append(instant(T + i))
         board.pass_time(3500)
         assert board.box.live == 0
+
+
+def test_without_a_memory_no_number_is_given_twice_in_a_stream():
+    with FlashRoom() as room:
+        board = Board(room)
+        board.box.append(instant(T))
+        board.pass_time()
+        board.nvs.fails = True
+        given = {}
+        for start in range(4):
+            box = board.again()
+            assert box.trouble and "ESP_FAIL" in box.trouble
+            numbers = given.setdefault(box.stream, set())
+            for i in range(3):
+                # What lies on flash goes out in this stream, too.
+                numbers.update(row[0] for row in rows(box))
+                box.batch.end()
+                n = box.append(instant(T + start * 1000 + i))
+                assert n not in given.get(box.stream, ())
+                given.setdefault(box.stream, set()).add(n)
+            board.pass_time()
+        assert len(given) >= 4, "each start has a stream of its own"
+        assert [row[2] for row in rows(board.box)] == [T] + [
+            T + start * 1000 + i for start in range(4) for i in range(3)
+        ]
+        board.box.batch.end()

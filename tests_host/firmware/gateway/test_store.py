@@ -178,3 +178,30 @@ def test_damaged_store_says_so_and_starts_from_what_is_left():
     assert "damaged" in s.damage
     assert s.get("seq") == 1024
     assert Store(nvs).damage is None
+
+
+# -- a flash that cannot be written any more
+
+
+def test_what_is_there_is_read_when_nothing_can_be_written():
+    nvs = FakeNvs()
+    Store(nvs).set("pan", [0x3B, 0x8CF5, "001c6400030c12a4"])
+    nvs.fails = True
+    s = Store(nvs)
+    assert "cannot be written" in s.damage and "ESP_FAIL" in s.damage
+    assert s.pan() == (0x3B, 0x8CF5, b"\x00\x1c\x64\x00\x03\x0c\x12\xa4")
+    raises(OSError, s.set, "seq", 1024)
+    assert s.get("seq") is None, "what was not written is not in force"
+    nvs.fails = False
+    s.set("seq", 1024)
+    s = Store(nvs)
+    assert s.damage is None and s.get("seq") == 1024 and s.boot == 2
+
+
+# A number that comes again would give readings that wait for the time that of another boot.
+def test_boots_that_cannot_be_counted_have_numbers_all_the_same():
+    nvs = FakeNvs()
+    Store(nvs)
+    nvs.fails = True
+    numbers = {Store(nvs).boot for _ in range(20)}
+    assert len(numbers) > 15 and all(0 <= n <= 0xFFFF for n in numbers)

@@ -11,12 +11,16 @@ class Board:
         self.armed = []
         self.fed = 0
         self.goods = 0
+        self.tasks = []
 
     def good(self):
         self.goods += 1
 
     def wdt(self, ms):
         self.armed.append(ms)
+
+    def doing(self, task):
+        self.tasks = self.tasks[-9:] + [task]
 
     def feed(self):
         self.fed += 1
@@ -246,3 +250,37 @@ def test_a_start_with_one_early_death_is_good_later():
 
     assert supervise([("a", dies_once)], 580_000)[0].goods == 0
     assert supervise([("a", dies_once)], 1_300_000)[0].goods == 1
+
+
+# -- what the next start is told when the watchdog bites
+
+
+def test_who_beat_last_is_kept_when_the_watchdog_runs():
+    async def once(beat):
+        beat(None)
+        await asyncio.Event().wait()
+
+    assert supervise([("meter", once)], 60_000)[0].tasks == []
+    board = supervise([("meter", once), ("uplink", once)], 60_000, arm=True)[0]
+    assert board.tasks == ["meter", "uplink"]
+
+
+def test_a_task_that_does_not_let_itself_be_ended_is_the_last_named():
+    async def clings(beat):
+        beat(1000)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            while clock.t < 90_000:
+                await asyncio.sleep(0)
+            raise
+
+    async def lively(beat):
+        while clock.t < 90_000:
+            beat(60_000)
+            await asyncio.sleep(0)
+            clock.t += 500
+
+    clock = FakeClock()
+    board = supervise([("uplink", clings), ("network", lively)], 90_000, True, None, clock)[0]
+    assert board.tasks[-1] == "uplink" and "network" in board.tasks
