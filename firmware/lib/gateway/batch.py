@@ -25,7 +25,7 @@ class Batch:
         buf = box.buf
         dated = 0
         for at in box.rows():
-            buf[at + FLAG] = 0
+            buf[at + FLAG] &= 2
             dated += buf[at + QUALITY] != NOTHING
         if box.stored > 0 and not (newest and dated):
             try:
@@ -41,7 +41,7 @@ class Batch:
             if buf[at + QUALITY] != NOTHING:
                 skip -= 1
                 if skip < 0 and self.count < limit:
-                    buf[at + FLAG] = 1
+                    buf[at + FLAG] = 3
                     idle -= 1
                     self.add(_row(buf, at))
         self.length = max(self.length - 1, 0)
@@ -66,7 +66,7 @@ class Batch:
             yield from backlog.rows(self)
         buf = self.box.buf
         for at in self.box.rows():
-            if buf[at + FLAG]:
+            if buf[at + FLAG] & 1:
                 yield text(_row(buf, at))
 
     def acknowledge(self, ranges):
@@ -81,10 +81,9 @@ class Batch:
         buf = box.buf
         n = left = 0
         for at in box.rows():
-            if buf[at + FLAG]:
+            if buf[at + FLAG] & 1:
                 if within(_row(buf, at), ranges, tell):
                     buf[at + KIND] = NOTHING
-                    buf[at + FLAG] = 0
                     n += 1
                 else:
                     left += 1
@@ -112,7 +111,7 @@ class Batch:
         """The upload is over: what the server did not take may go to flash."""
         box = self.box
         for at in box.rows():
-            box.buf[at + FLAG] = 0
+            box.buf[at + FLAG] &= 2
         box.sending = False
         gateway.drop("backlog", "settle", "ledger", "segments", "record")
 

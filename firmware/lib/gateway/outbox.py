@@ -10,7 +10,8 @@ import gateway
 from gateway.reading import KINDS, ORIGINS, QUALITIES
 from micropython import const
 
-# seq, kind, flag: in the batch under way, quality, origin, t, power, current R, T, normal, reverse
+# seq, kind, flag (1: in the batch under way, 2: was in one), quality, origin, t, power, current R,
+# T, normal, reverse
 ROW = "<IBBBBIihhqq"
 SIZE = const(36)
 KIND = const(4)
@@ -103,13 +104,16 @@ class Outbox:
                 raise ValueError("reading: %d is too large for %s" % (value, i))
             row.append(value)
         if r.kind == "half-hour":
-            # Into a queued value of the same half-hour that says nothing else.
+            # Into a queued value of the same half-hour that says nothing else. One that was sent may
+            # be at the server, which does not look at its number again.
             for at in self.rows():
                 have = struct.unpack_from(ROW, self.buf, at)
-                if have[1] == row[1] and not have[2] and have[5] == row[5]:
+                if have[1] == row[1] and have[5] == row[5]:
                     a, b = have[9:]
                     c, d = row[9:]
-                    if (a == c or a < 0 or c < 0) and (b == d or b < 0 or d < 0):
+                    if (a == c or c < 0 or (a < 0 and not have[2])) and (
+                        b == d or d < 0 or (b < 0 and not have[2])
+                    ):
                         struct.pack_into("<qq", self.buf, at + _ENERGY, max(a, c), max(b, d))
                         return have[0]
         if self.span == self.capacity:

@@ -48,7 +48,7 @@ def _step(box, half_hours):
     for at in box.rows():
         kind = buf[at + KIND]
         undated = buf[at + QUALITY] == NOTHING
-        if buf[at + FLAG] or (half_hours and kind != HALF_HOUR):
+        if buf[at + FLAG] & 1 or (half_hours and kind != HALF_HOUR):
             left += 1
             continue
         if not places:

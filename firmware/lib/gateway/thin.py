@@ -25,7 +25,7 @@ def _squeeze(box, kind, spare):
     for i in range(box.span):
         at = box.at(i)
         is_kind = view[at + KIND]
-        if is_kind == kind and i < old and not (spare and view[at + FLAG]):
+        if is_kind == kind and i < old and not (spare and view[at + FLAG] & 1):
             seen += 1
             if seen & 1:
                 dropped += 1

@@ -293,6 +293,26 @@ def test_what_is_under_way_is_not_changed():
     assert [row[7:9] for row in rows(box)] == [[None, 5]]
 
 
+def test_what_was_sent_is_not_changed_either_though_no_answer_came():
+    # The server may have it under this number, and would not look at it again.
+    box = outbox()
+    n = box.append(half_hour(T, 100))
+    box.batch(10).end()
+    later = box.append(half_hour(T, None, 5))
+    assert later != n
+    assert [row[7:9] for row in rows(box)] == [[100, None], [None, 5]]
+    box.sent.end()
+    assert box.append(half_hour(T, 100)) == n and len(box) == 2, "the same again is nothing"
+    assert box.append(half_hour(T, 101)) not in (n, later)
+    box.batch(1)
+    assert box.acknowledge([(n, n)]) == 1 and len(box) == 2
+    # Only what was in the batch: the next one is still open.
+    other = box.append(half_hour(T + 1800, 1))
+    box.batch(1)
+    box.sent.end()
+    assert box.append(half_hour(T + 1800, None, 2)) == other
+
+
 # -- no room
 
 
