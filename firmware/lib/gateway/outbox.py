@@ -104,8 +104,8 @@ class Outbox:
                 raise ValueError("reading: %d is too large for %s" % (value, i))
             row.append(value)
         if r.kind == "half-hour":
-            # Into a queued value of the same half-hour that says nothing else. One that was sent may
-            # be at the server, which does not look at its number again.
+            # Into a queued value of the same half-hour that says nothing else. If it was sent, the
+            # server may have it, and does not look at its number again.
             for at in self.rows():
                 have = struct.unpack_from(ROW, self.buf, at)
                 if have[1] == row[1] and have[5] == row[5]:
@@ -136,12 +136,13 @@ class Outbox:
             self.since = self.clock.ms()
         self.span += 1
         self.live += 1
-        if self.root and row[1] == HALF_HOUR and row[4] < HISTORY:
-            self.aside("spill", 1)
+        now = self.window * 1000 <= TEND_MS
+        if self.root and (now or (row[1] == HALF_HOUR and row[4] < HISTORY)):
+            self.aside("spill", not now)
         return row[0]
 
     def tend(self):
-        """To be called every 15 s: writes to flash what waited too long, a little at a time."""
+        """To be called every 15 s: writes to flash what would wait too long."""
         if self.undated and self.clock.quality:
             self.fix(self.clock.utc_at(0))
         if self.root and self.live and self.clock.ms() - self.since > self.window * 1000 - TEND_MS:

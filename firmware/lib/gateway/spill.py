@@ -1,5 +1,4 @@
-# A step of what is to be done on flash: some readings from RAM are written there. Loaded for that,
-# and dropped.
+# Readings from RAM are written to flash. Loaded for that, and dropped.
 import os
 import struct
 
@@ -27,11 +26,11 @@ _MANY = const(40)  # files: then small ones are joined
 
 
 def run(box, what=0):
-    """Write up to 16 readings of one kind, the oldest first.
+    """Write all readings but those that are being sent, up to 16 of one kind at a time.
 
-    `what` 1: only half-hours; 2: all, and what is acknowledged.
+    `what` 1: only half-hours; 2: also what is acknowledged.
     """
-    while _step(box, what == 1) and what:
+    while _step(box, what == 1):
         pass
     if what == 2 and box.unsaved:
         data = segments.load(box)

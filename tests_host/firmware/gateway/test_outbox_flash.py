@@ -491,12 +491,42 @@ def test_a_device_that_fails_is_tried_again():
         assert [row[7] for row in got if row[1] == "half-hour"] == [40]
 
 
+def test_nothing_is_in_ram_for_longer_than_the_window():
+    for window in (0, 60):
+        with FlashRoom() as room:
+            board = Board(room, window=window)
+            box = board.box
+            born = {}
+            for second in range(0, 300, 5):
+                board.clock.t += 5_000
+                # History comes in as fast as it may, and now and then everything else.
+                if len(born) % 50 < 40 and box.live < 32:
+                    for _ in range(6):
+                        n = len(born)
+                        born[box.append(half_hour(T + 1800 * n, n, None, "E2"))] = second
+                if second % 10 == 0:
+                    born[box.append(instant(T + second))] = second
+                if second % 25 == 0:
+                    r = Reading("minute", T + second, "ntp", None, None, None, 5, None, "D0")
+                    born[box.append(r)] = second
+                if second % 15 == 0:
+                    box.tend()
+                for number in ram(box):
+                    assert second - born[number] <= window, (window, number)
+            assert len(born) > 100 and board.counts == {}
+
+
+# Numbers of the readings in RAM.
+def ram(box):
+    return [box.buf[at] | box.buf[at + 1] << 8 for at in box.rows()]
+
+
 def test_the_window_may_be_nothing_or_an_hour():
     with FlashRoom() as room:
         board = Board(room, window=0)
         board.box.append(instant(T))
-        board.box.tend()
         assert board.box.live == 0
+        assert len(board.again()) == 1
         board = Board(room, window=3600)
         for i in range(38):
             board.box.append(instant(T + i))
