@@ -15,6 +15,7 @@ from kenshin.server.store import Store, StoreError, Unavailable, database_url
 from kenshin.server.writer import Limits, Writer
 
 T0 = 1_795_392_000
+HOUR, DAY = 3600, 86_400
 
 
 def not_now(answer, detail):
@@ -99,6 +100,42 @@ def test_a_server_that_does_not_know_the_time_takes_nothing(lab, board, instant)
     assert board.readings() == []
     lab.now = T0
     assert board.upload(instant(1, t=T0))["ack"] == [[1, 1]]
+
+
+@pytest.mark.parametrize("quality", ["ntp", "meter"])
+def test_a_server_whose_clock_is_behind_throws_no_reading_away(
+    lab, board, instant, slot, caplog, quality
+):
+    real, lab.now = T0, T0 - 3 * DAY  # as a small computer is after its start, until NTP is heard
+    backlog = [instant(n, lab.now + n * 6 * HOUR, quality=quality) for n in range(4)]
+    assert board.upload(*backlog)["ack"] == [[0, 3]]
+    # The day's history is from the past, but it was sent after the instant.
+    rows = [instant(7, real, quality=quality), slot(8, T0 - 4 * DAY, 1, quality="meter")]
+    answer = board.post(upload(rows))
+    not_now(answer, "here it is 2026-11-20T09:00:00+09:00")
+    assert answer.json()["type"] == "/problems/clock"
+    assert f"{board.code}: a reading is from 2026-11-23T09:00:00+09:00, but here" in caplog.text
+    # Nor is one that was taken before it, and comes after it.
+    not_now(board.post(upload([instant(6, real - 30, quality=quality)])), "here it is")
+    lab.now = real
+    assert board.upload(*rows, instant(6, real - 30, quality=quality))["ack"] == [[6, 8]]
+    assert board.detail()["rejected"] == 0
+
+
+def test_a_board_whose_clock_was_wrong_is_not_held_up(lab, board, instant):
+    late = "t: lies in the future"
+    wrong = instant(5, T0 + 40 * DAY)
+    # One that was taken later has a time that fits ours: in the same upload, or before it.
+    assert board.upload(wrong, instant(6))["rejected"] == [[5, late]]
+    assert board.upload(instant(4, T0 + 40 * DAY))["rejected"] == [[4, late]]
+    assert board.post(upload([instant(7, T0 + 40 * DAY)])).status_code == 503
+    # The numbers of another stream say nothing, and no other gateway's either.
+    body = upload([instant(2, T0 + 40 * DAY)])
+    assert board.post({**body, "stream": 2}).status_code == 503
+    assert lab.board("other").post(body).status_code == 503
+    # The time that we told it ourselves it gets anew with the answer; nonsense is not waited for.
+    server = instant(8, T0 + 40 * DAY, quality="server")
+    assert board.upload(server, instant(9, 2**40))["rejected"] == [[8, late], [9, late]]
 
 
 def test_a_mistake_in_an_upload_undoes_all_of_it(lab, board, instant):

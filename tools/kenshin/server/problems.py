@@ -44,7 +44,7 @@ KINDS = {
     "invalid": _Kind(422, "Something in the request is not as documented"),
     "broken": _Kind(500, "The server made a mistake"),
     "unavailable": _Kind(503, "Not now; nothing was stored"),
-    "clock": _Kind(503, "The server does not know the time yet; nothing was stored"),
+    "clock": _Kind(503, "The server's clock is wrong, it seems; nothing was stored"),
 }
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
 
-from kenshin.server import body, problems, tokens, want, wire
+from kenshin.server import body, problems, tokens, units, want, wire
 from kenshin.server.doors import Passed, admit
 from kenshin.server.gateways import Known
 from kenshin.server.ingest import Gone, Upload
@@ -52,6 +52,7 @@ _DOCUMENT: dict[str, Any] = {
         "encoding",
         "invalid",
         "unavailable",
+        "clock",
     ),
 )
 async def upload(request: Request, service: Served) -> Response:
@@ -75,6 +76,15 @@ async def receive(request: Request, service: Service) -> Response:
     now = service.now()
     if now < CLOCK_FLOOR:
         raise Problem("clock")
+    ahead = service.clocks.ahead(gateway.id, batch, now)
+    if ahead is not None:
+        there, here = units.rfc3339(ahead), units.rfc3339(now)
+        log.warning(
+            "%s: a reading is from %s, but here it is %s: if that is wrong, set this machine's "
+            "clock; its readings are not taken, and wait on the board",
+            *(gateway.code, there, here),
+        )
+        raise Problem("clock", f"here it is {here}")
     try:
         outcome = await service.writer.put(
             Incoming(passed, Upload(gateway.id, batch, now)), len(batch.rows)

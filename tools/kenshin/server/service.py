@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection
 
 from kenshin.server import ingest, settings, writer
+from kenshin.server.clocks import Clocks
 from kenshin.server.doors import Doors, Passed
 from kenshin.server.housekeeping import Housekeeper
 from kenshin.server.ingest import Outcome, Upload
@@ -59,6 +60,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self.looked: dict[int, int] = {}  # gateway: when its missing days were looked for
+        self.clocks = Clocks()
         self.doors = Doors()
         self.writer = writer.Writer[Incoming, Outcome](
             self.store, self._store_all, self.limits.queue, self._prepare
