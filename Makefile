@@ -31,6 +31,7 @@ help: ## Show this list
 setup: $(VENV_STAMP) $(TYPINGS_STAMP) $(RUNTIMES_STAMP) $(VERSIONS_STAMP) ## Install what is missing into .venv and .cache (every target does)
 
 demo: setup ## Show everything at work: meter, radio, virtual board, server (SECONDS=60 ends by itself)
+	@PYTHONPATH=tools $(BIN)/python -m setup.build --quiet
 	@$(BIN)/meterlab demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: lint build ## Check the code, build the board's files, run all tests on every Python found (JOBS=2)

@@ -96,8 +96,10 @@ class _Word:
     def __init__(self, name):
         self.name = name
 
-    def __call__(self, *args):
-        if self.name == "run" and not args:
+    def __call__(self, *args, **keys):
+        if keys:
+            args = None
+        if self.name == "run" and args == ():
             return _run()  # with nothing else loaded: this may take years
         try:
             from gateway import repl

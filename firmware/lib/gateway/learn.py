@@ -17,9 +17,17 @@ async def learn(meter):
         frame = await meter.get(b"\x9f", ms)
         if frame is None:
             return False
-        memory.map = meter.value(decode, frame.get(0x9F))
-        if memory.map is None:
+        edt = frame.get(0x9F)
+        found = meter.value(decode, edt)
+        if found is None:
             return False
+        if len(found) != edt[0]:
+            # A bit was turned over on its way, or this meter cannot count: then it says so twice.
+            edt = bytes(edt)
+            frame = await meter.get(b"\x9f", ms)
+            if frame is None or frame.get(0x9F) != edt:
+                return False
+        memory.map = found
     if meter.scale is None:
         plan = Planner(_CONSTANTS, memory.map)
         await meter.ask(plan, ms, _TRIES)

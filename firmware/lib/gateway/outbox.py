@@ -156,7 +156,7 @@ class Outbox:
 
     def snapshot(self):
         """For the status."""
-        return {"queue": len(self), "undated": self.lost, "flash": self.trouble}
+        return {"queue": len(self), "seq": self.seq, "undated": self.lost, "flash": self.trouble}
 
     # Forgets the rows at the front that are gone.
     def trim(self):

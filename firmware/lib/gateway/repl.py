@@ -13,9 +13,9 @@ _CHECKS = ("network", "server", "radio")
 
 
 def call(name, args):
-    """Do what gateway.<name>(*args) means."""
+    """Do what gateway.<name>(*args) means; `args` None: they were of no use."""
     function, least, most = _WORDS[name]
-    if not least <= len(args) <= most:
+    if args is None or not least <= len(args) <= most:
         view.usage(name)
         return None
     try:
@@ -88,6 +88,8 @@ def _set(key, *value):
     if isinstance(key, dict):
         if not value:
             return _store(settings, key)
+        key = None
+    if not isinstance(key, str):
         view.usage("set")
         return None
     if value:

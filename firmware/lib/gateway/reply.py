@@ -58,7 +58,7 @@ def _read(up, batch, began, code, found, body):
         if body.rstrip()[-1:] != b"}":
             raise ValueError  # MicroPython's json takes half an object for a whole one
         return _settle(up, batch, began, json.loads(body))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):  # int(1e999)
         what = "status %d, %d bytes of %s" % (code, len(body), found.get("content-type"))
         raise HttpError("reply", what + ": not an answer of a Kenshin server")
 

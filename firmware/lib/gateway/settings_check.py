@@ -18,9 +18,8 @@ def row(key):
         if r[0] == key:
             return r
     near = _nearest(str(key))
-    raise SettingError(
-        "%s: there is no such setting%s" % (key, "; did you mean %s?" % near if near else "")
-    )
+    hint = "; did you mean %s?" % near if near else ". gateway.show() lists them"
+    raise SettingError("%s: there is no such setting%s" % (key, hint))
 
 
 def value(key, given):

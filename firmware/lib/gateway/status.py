@@ -16,6 +16,12 @@ _QUARTER = const(900_000)  # ms; RSSI is kept for 96 of them, a day
 _TRIES = const(0x3FFF_FFFF)  # one bit for each of the last 30 requests
 
 
+# A reading that is older by more than answers can be late (gateway.exchange) is not older: the
+# clock was set back.
+def _newer(r, than):
+    return than is None or not 0 < than.t - r.t <= 300
+
+
 class Status:
     """The state of the gateway. Nobody waits for it and it commands nobody.
 
@@ -133,11 +139,11 @@ class Status:
             self.silent = (self.silent << 1 | (why == "silent")) & _TRIES
 
     def reading(self, r):
-        """The newest values. Rows from the meter's history do not become the newest."""
+        """The newest values. Neither the meter's history nor a late answer becomes the newest."""
         if r.origin in _LIVE:
-            if r.power is not None:
+            if r.power is not None and _newer(r, self.last):
                 self.last = r
-            if r.normal is not None or r.reverse is not None:
+            if (r.normal is not None or r.reverse is not None) and _newer(r, self.energy):
                 self.energy = r
             if self.on_change:
                 self.on_change()

@@ -240,6 +240,31 @@ def test_a_meter_without_reverse_is_not_asked_for_it():
     assert rig.outbox.kept[-1].current_r is None and rig.outbox.kept[-1].power == 632
 
 
+def test_a_map_with_a_turned_bit_is_asked_for_again():
+    rig = Rig()
+    good = rig.props[0x9F]
+    bad = bytearray(good)
+    bad[8] ^= 0x40  # E7 is gone
+    maps = [bytes(bad), good, good]
+    answer = rig.answer
+
+    def answer_map(request):
+        if request[12] == 0x9F and maps:
+            rig.props[0x9F] = maps.pop(0)
+        answer(request)
+
+    rig.driver.on_send = answer_map
+    assert not run(rig.meter.learn()) and rig.map is None
+    assert run(rig.meter.learn()) and rig.meter.has(0xE7)
+
+
+def test_a_meter_that_cannot_count_says_it_twice():
+    bitmap = bytearray(MAP)
+    bitmap[0] += 1
+    rig = Rig({0x9F: bytes(bitmap)})
+    assert run(rig.meter.learn()) and rig.meter.has(0xE7)
+
+
 def test_a_shorter_property_is_the_meters_fault_and_passes():
     rig = Rig()
     run(rig.meter.learn())

@@ -51,7 +51,7 @@ class Board:
 
 
 # Calls gateway.<name>(*args) -> (what it printed, what it returned).
-def at_prompt(name, *args):
+def at_prompt(name, *args, **keys):
     lines = []
 
     def catch(*words):
@@ -60,7 +60,7 @@ def at_prompt(name, *args):
     real = builtins.print
     builtins.print = catch
     try:
-        result = getattr(gateway, name)(*args)
+        result = getattr(gateway, name)(*args, **keys)
     finally:
         builtins.print = real
     return "\n".join(lines), result
@@ -140,6 +140,7 @@ def test_wrong_arguments_show_how_it_is_typed():
         ("set", ()),
         ("set", ("a", "b", "c")),
         ("set", ({}, 1)),
+        ("set", (["wifi.ssid"], "home")),
         ("check", ()),
         ("run", (1,)),
         ("reboot", (1,)),
@@ -150,6 +151,12 @@ def test_wrong_arguments_show_how_it_is_typed():
         out, result = at_prompt(name, *args)
         assert result is None
         assert "Type it like this" in out and "gateway.%s(" % name in out, (name, args, out)
+
+
+def test_names_of_arguments_show_how_it_is_typed():
+    fresh()
+    out, result = at_prompt("set", ssid="home")
+    assert result is None and "Type it like this" in out and 'gateway.set("' in out, out
 
 
 # -- settings

@@ -48,6 +48,15 @@ def reading(**values):
     return Reading(*[fields[n] for n in names])
 
 
+def test_a_late_answer_is_not_the_newest_value():
+    s = status()
+    s.reading(reading(power=5, normal=7))
+    s.reading(reading(power=6, normal=8, t=UTC - 60))
+    assert s.last.power == 5 and s.energy.normal == 7
+    s.reading(reading(power=9, normal=9, t=UTC - 301))
+    assert s.last.power == 9 and s.energy.normal == 9, "the clock was set back"
+
+
 # -- the lamp
 
 # phase, rssi, {word: code}, {task: deaths} -> pattern

@@ -376,6 +376,7 @@ def test_foreign_replies_are_bad_replies():
         (200, "application/json", b'{"v":1,"ack":[[1,null]],"rejected":[]}'),
         (200, "application/json", b'{"v":1,"ack":{"a":1},"rejected":[]}'),
         (200, "application/json", b'{"v":1,"ack":[],"rejected":[[1]]}'),
+        (200, "application/json", b'{"v":1,"ack":[[1,1e999]],"rejected":[]}'),
         (200, "application/json", b'{"v":1,"ack":[[1,5]],"rejected":[],'),
         (200, None, b"\xff\xfe\x00"),
         (204, None, b""),

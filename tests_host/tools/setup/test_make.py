@@ -39,6 +39,12 @@ def test_every_target_is_in_the_help() -> None:
         assert f"\n  {target} " in told
 
 
+def test_the_demo_and_the_tests_build_what_they_run() -> None:
+    for target in ("demo", "test", "flash"):
+        told = run("make", "--no-print-directory", "-n", "-o", "setup", target).stdout
+        assert "setup.build" in told, target
+
+
 def test_a_good_python_is_taken() -> None:
     done = run(FIND_PYTHON, PYTHON=sys.executable)
     assert (done.returncode, done.stdout.strip()) == (0, sys.executable)

@@ -118,6 +118,8 @@ class Demo:
                 raise OwnerError("the board's console is silent; it said:\n" + console.said())
             self._watch(board, console, server, [server, radio])
             tally = self._tally(console, server)
+            if console.restarts:
+                raise OwnerError("the board started anew; it said last:\n" + console.said())
             if tally.lost:
                 typer.echo("the board said last:\n" + console.said(), err=True)
             return tally
@@ -152,10 +154,7 @@ class Demo:
             state = console.state
             if not state.get("queue") or time.monotonic() >= end:
                 break
-        counters = state.get("counters", {})
-        dropped = sum(n for name, n in counters.items() if name.startswith("dropped."))
-        made = counters.get("uploaded", 0) + counters.get("rejected", 0) + state.get("queue", 0)
-        return Tally(made + dropped, server.received(), int(server.gateway()["stored"]))
+        return Tally(state["seq"], server.received(), int(server.gateway()["stored"]))
 
 
 def _stop(_number: int, _frame: object) -> None:

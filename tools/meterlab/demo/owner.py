@@ -49,7 +49,8 @@ def _mpremote(port: Path, *command: str) -> str:
 
 
 class Console:
-    """The running gateway's console. `state` is its newest JSON status, {} before the first."""
+    """The running gateway's console. `state` is its newest JSON status, {} before the first;
+    `restarts`: how often its uptime has fallen."""
 
     def __init__(self, port: Path) -> None:
         self._line = serial.Serial(str(port), 115200, timeout=LINE_SECONDS)
@@ -57,6 +58,7 @@ class Console:
         self._state: dict[str, Any] = {}
         self._results: list[dict[str, Any]] = []
         self._lines: deque[str] = deque(maxlen=LINES)
+        self.restarts = 0
         self._open = True
         self._thread = threading.Thread(target=self._read, name="console", daemon=True)
         self._thread.start()
@@ -84,6 +86,7 @@ class Console:
             if "check" in message:
                 self._results.append(message)
             else:
+                self.restarts += message.get("uptime", 0) < self._state.get("uptime", 0)
                 self._state = message
             self._lock.notify_all()
 
