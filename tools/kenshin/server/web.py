@@ -105,12 +105,17 @@ def _kwh(energy: int | None) -> str:
     return "–" if energy is None else grouped(units.decimal(energy, 4))
 
 
+def _tenth(energy: int | None) -> str:
+    """kWh to 0.1: sums, of which nobody needs the last digit."""
+    return "–" if energy is None else grouped(units.decimal((energy + 500) // 1000, 1))
+
+
 def _number(value: int | None) -> str:
     return "–" if value is None else grouped(str(value))
 
 
 # For the templates: `{{ member.today | kwh }}`.
-_FILTERS: dict[str, Any] = {"kwh": _kwh, "number": _number}
+_FILTERS: dict[str, Any] = {"kwh": _kwh, "tenth": _tenth, "number": _number}
 TEMPLATES.filters.update(_FILTERS)  # pyright: ignore[reportUnknownMemberType]
 
 

@@ -47,7 +47,7 @@
         y: { range: (_, low, high) => [Math.min(-95, (low ?? -95) - 2), Math.max(-50, (high ?? -50) + 2)] },
       },
       axes: [
-        { ...axis, space: 56, values: (_, splits) => splits.map(dayOf) },
+        { ...axis, space: 40, incrs: [86400, 172800], values: (_, splits) => splits.map(dayOf) },
         { ...axis, size: 48, values: (_, splits) => splits.map((v) => `${v}`.replace("-", "\u2212")) },
       ],
       series: [

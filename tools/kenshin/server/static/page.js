@@ -2,10 +2,11 @@
 "use strict";
 (() => {
   const REFRESH = 10_000; // ms between two looks
+  const TODAY = 60_000; // ms between two looks at the sums of the day
   const PATIENCE = 8_000; // ms a look may take
   const SILENT = 15 * 60; // s without an upload after which a gateway counts as down
   const OLD = { power: 300, current_r: 300, current_t: 300, normal: 3600, reverse: 3600 }; // s
-  const ZONE = "Asia/Tokyo"; // meters, bills and half-hours follow Japanese time
+  const TABS = 12; // gateways that have a tab; more are found in the list
   const HOURS = 6;
 
   const words = JSON.parse(document.getElementById("words").textContent);
@@ -14,13 +15,21 @@
   const text = (key, values = {}) =>
     words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
-  const zoned = (options) =>
-    new Intl.DateTimeFormat(language, { timeZone: ZONE, hourCycle: "h23", ...options });
+  // Bills and days follow the gateway's time zone.
+  let zone = "Asia/Tokyo";
+  const zoned = (options) => {
+    const formats = {};
+    return (t) => {
+      formats[zone] ??= new Intl.DateTimeFormat(
+        language, { timeZone: zone, hourCycle: "h23", ...options });
+      return formats[zone].format(new Date(t * 1000));
+    };
+  };
   const dayOf = zoned({ year: "numeric", month: "2-digit", day: "2-digit" });
   const monthDay = zoned({ month: "numeric", day: "numeric" });
   const clock = zoned({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const hourMinute = zoned({ hour: "2-digit", minute: "2-digit" });
-  const moment = (format, t) => format.format(new Date(t * 1000));
+  const moment = (format, t) => format(t);
   const when = (t, now) =>
     moment(dayOf, t) === moment(dayOf, now)
       ? moment(clock, t)
@@ -45,6 +54,7 @@
       signal: AbortSignal.timeout(PATIENCE),
     });
     if (answer.status === 401) location.reload(); // the session has ended: to the login page
+    if (answer.status === 404) return null;
     if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
     return answer.json();
   };
@@ -54,7 +64,7 @@
   const UNITS = { power: "W", current_r: "A", current_t: "A", normal: "kWh", reverse: "kWh" };
 
   function showValues(gateway) {
-    for (const box of document.querySelectorAll("#values > div")) {
+    for (const box of document.querySelectorAll("#values > [data-field]")) {
       const field = box.dataset.field;
       const newest = gateway.newest[field];
       const place = box.querySelector("dd");
@@ -75,9 +85,47 @@
           (exporting ? `${text("exporting")} · ` : "") + when(newest.t, gateway.now);
       }
       place.append(note);
+      if (newest !== undefined && UNITS[field] === "A" && gateway.contract !== null)
+        place.append(...against(newest, gateway.contract));
       place.classList.toggle(
         "old", newest === undefined || gateway.now - newest.t > OLD[field]);
     }
+  }
+
+  // A phase's amperes against the contract's.
+  function against(newest, contract) {
+    const meter = document.createElement("meter");
+    const amperes = Math.abs(newest.value) / 10;
+    Object.assign(meter, { min: 0, max: contract, low: 0.6 * contract, high: 0.9 * contract });
+    Object.assign(meter, { optimum: 0, value: amperes });
+    const note = document.createElement("small");
+    note.textContent = text("of_contract", { n: amperes, all: contract });
+    return [meter, note];
+  }
+
+  const TENTHS = 10_000; // of a Wh, in a kWh
+  const kwh = (value) => {
+    const digits = Math.abs(value) < 10 * TENTHS ? 2 : 1;
+    return value === null ? "–" : (value / TENTHS).toLocaleString(language, { maximumFractionDigits: digits });
+  };
+
+  function showToday(found) {
+    const { today, yesterday } = found;
+    $("today").textContent = kwh(today.normal);
+    $("yesterday").textContent = kwh(yesterday.normal);
+    const notes = [];
+    if (today.normal !== null && yesterday.normal !== null) {
+      const more = today.normal - yesterday.normal;
+      const n = kwh(Math.abs(more));
+      if (n !== "0") notes.push(text(more < 0 ? "less_than" : "more_than", { n }));
+    }
+    if (today.reverse) notes.push(text("sold_today", { n: kwh(today.reverse) }));
+    if (today.partial) notes.push(words.partial_short);
+    $("today-note").textContent = notes.join(" · ");
+    const before = [];
+    if (yesterday.reverse) before.push(text("sold_today", { n: kwh(yesterday.reverse) }));
+    if (yesterday.partial) before.push(words.partial_short);
+    $("yesterday-note").textContent = before.join(" · ");
   }
 
   function stateOf(gateway) {
@@ -145,7 +193,7 @@
       class: "idle",
       width: $("plot").clientWidth,
       height: plotHeight(),
-      tzDate: (t) => uPlot.tzDate(new Date(t * 1000), ZONE),
+      tzDate: (t) => uPlot.tzDate(new Date(t * 1000), zone),
       cursor: { y: false, drag: { x: false, y: false } },
       hooks: { setCursor: [(u) => u.root.classList.toggle("idle", u.cursor.idx == null)] },
       scales: {
@@ -199,38 +247,47 @@
 
   // ---- which gateway, and again and again ----
 
-  function choose(gateways) {
-    const wished = new URLSearchParams(location.search).get("gateway");
-    const chosen = gateways.find((gateway) => gateway.code === wished) ?? gateways[0];
-    $("gateways").hidden = gateways.length < 2;
+  function showTabs(gateways, chosen) {
+    $("gateways").hidden = gateways.length < 2 || gateways.length > TABS;
+    $("many").hidden = gateways.length <= TABS;
+    $("name").textContent = chosen.name;
+    gateways.sort((a, b) => a.name.localeCompare(b.name, language));
     $("gateways").replaceChildren(...gateways.map((gateway) => {
       const link = document.createElement("a");
       link.href = `?gateway=${encodeURIComponent(gateway.code)}`;
       link.textContent = gateway.name;
-      if (gateway === chosen) link.setAttribute("aria-current", "page");
+      if (gateway.code === chosen.code) link.setAttribute("aria-current", "page");
       return link;
     }));
-    return chosen;
   }
 
+  let looked = 0; // when the sums of the day were last asked for
   async function refresh() {
-    const { gateways } = await look("/api/v1/gateways?limit=200");
-    gateways.sort((a, b) => a.name.localeCompare(b.name, language));
-    const chosen = choose(gateways);
-    $("empty").hidden = chosen !== undefined;
-    $("gateway").hidden = chosen === undefined;
-    if (chosen === undefined) {
+    const { gateways } = await look(`/api/v1/gateways?limit=${TABS + 1}`);
+    const pathOf = (code) => `/api/v1/gateways/${encodeURIComponent(code)}`;
+    const wished = new URLSearchParams(location.search).get("gateway");
+    const first = gateways.length ? pathOf(gateways[0].code) : null;
+    let gateway = wished === null ? null : await look(pathOf(wished));
+    if (gateway === null && first !== null) gateway = await look(first);
+    $("empty").hidden = gateway !== null;
+    $("gateway").hidden = gateway === null;
+    if (gateway === null) {
       $("empty").textContent = text("empty");
       return;
     }
-    const path = `/api/v1/gateways/${encodeURIComponent(chosen.code)}`;
-    const [gateway, plot] = await Promise.all([look(path), look(`${path}/plot?hours=${HOURS}`)]);
+    const path = pathOf(gateway.code);
+    zone = gateway.zone;
     document.title = `${gateway.name} – Kenshin`;
-    $("bars").href = `/energy/${encodeURIComponent(chosen.code)}`;
+    $("how").href = `/gateways/${encodeURIComponent(gateway.code)}`;
+    $("bars").href = `/energy/${encodeURIComponent(gateway.code)}?period=day`;
     $("json").href = `${path}/readings`;
+    showTabs(gateways, gateway);
     showState(gateway);
     showValues(gateway);
-    showPlot(plot);
+    showPlot(await look(`${path}/plot?hours=${HOURS}`));
+    if (Date.now() - looked < TODAY) return;
+    showToday(await look(`${path}/today`));
+    looked = Date.now();
   }
 
   let timer = 0;
