@@ -15,6 +15,7 @@ from kenshin.server import (
     metrics,
     pages,
     problems,
+    routes_alerts_api,
     routes_energy,
     routes_external,
     routes_groups_api,
@@ -103,6 +104,7 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(routes_energy.router)
     app.include_router(routes_groups_api.router)
     app.include_router(routes_external.router)
+    app.include_router(routes_alerts_api.router)
     app.include_router(metrics.router)
     pages.install(app)
 

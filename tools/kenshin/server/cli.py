@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from kenshin.server import cli_data, cli_people, gateways, people, queries, rollup, units
+from kenshin.server import (
+    cli_alerts,
+    cli_data,
+    cli_people,
+    gateways,
+    people,
+    queries,
+    rollup,
+    units,
+)
 from kenshin.server.cli_common import AsJson, Database, fail, opened
 
 DEFAULT_PORT = 8000
@@ -20,6 +29,7 @@ app.add_typer(gateway_app, name="gateway")
 app.add_typer(cli_people.user_app, name="user")
 app.add_typer(cli_people.key_app, name="key")
 app.add_typer(cli_people.settings_app, name="settings")
+app.add_typer(cli_alerts.app, name="alerts")
 for command in (cli_data.export, cli_data.import_, cli_data.backup, cli_data.doctor):
     app.command(command.__name__.rstrip("_"))(command)
 
@@ -47,6 +57,13 @@ def run(
         bool,
         typer.Option("--demo", help="Everybody on this machine may look, without logging in."),
     ] = False,
+    private_hooks: Annotated[
+        bool,
+        typer.Option(
+            "--private-hooks",
+            help="The alerts' web-hook may go to private networks and to this machine.",
+        ),
+    ] = False,
 ) -> None:
     """Run the server until Ctrl-C."""
     # Only here: the other commands start in half the time without them.
@@ -67,7 +84,7 @@ def run(
             )
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         config = uvicorn.Config(
-            create_app(Service(store, open=demo)),
+            create_app(Service(store, open=demo, private_hooks=private_hooks)),
             log_level="warning",
             http="httptools",
             loop="auto",

@@ -7,6 +7,9 @@ from sqlalchemy import Connection, delete, insert, or_, select, text, update
 
 from kenshin.server import settings, tokens, units
 from kenshin.server.schema import (
+    Alert,
+    AlertMessage,
+    AlertRule,
     ApiKey,
     Conflict,
     Day,
@@ -27,7 +30,10 @@ from kenshin.server.schema import (
 # An old token still works for so long after a new one was made, in seconds.
 OVERLAP = 7 * 86_400
 # All tables of a gateway that are keyed by it.
-OF_A_GATEWAY = (Reading, Conflict, Received, Rejection, Health, Event, Hour, Day, Stale, State)
+OF_A_GATEWAY = (
+    *(Reading, Conflict, Received, Rejection, Health, Event, Hour, Day, Stale, State),
+    *(Alert, AlertMessage),
+)
 
 
 class GatewayError(ValueError):
@@ -195,7 +201,7 @@ def remove(connection: Connection, gateway: Known) -> None:
     """Delete a gateway and all that was kept of it."""
     for table in OF_A_GATEWAY:
         connection.execute(delete(table).where(table.gateway_id == gateway.id))
-    for table in (Token, ApiKey):
+    for table in (Token, ApiKey, AlertRule):
         connection.execute(delete(table).where(table.gateway_id == gateway.id))
     connection.execute(delete(Gateway).where(Gateway.id == gateway.id))
     changed(connection)

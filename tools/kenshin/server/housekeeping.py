@@ -1,7 +1,6 @@
 """What is done beside answering: folding hours and days, dropping what is old, making room.
 
-Every server process tries; the one that holds the lease works. A lease that is not renewed (its
-process died) passes on by itself.
+Every server process tries; the one that holds the lease works (see `leases`).
 """
 
 import logging
@@ -10,12 +9,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, or_, select
 
-from kenshin.server import hot, rollup, settings
-from kenshin.server.schema import Health, Invitation, Lease, Rate, Session, State
+from kenshin.server import hot, leases, rollup, settings
+from kenshin.server.schema import Health, Invitation, Rate, Session, State
 from kenshin.server.store import Store, Unavailable
-from kenshin.server.upserts import insert_new
 
 log = logging.getLogger("kenshin.server")
 
@@ -72,16 +70,8 @@ class Housekeeper:
 
     def lease(self) -> bool:
         """Take the lease, or keep it; whether it is ours."""
-        now = self._now()
         with self._store.writing() as connection:
-            insert_new(connection, Lease, [{"name": _NAME, "holder": self._me, "until": 0}])
-            taken = connection.execute(
-                update(Lease)
-                .where(Lease.name == _NAME)
-                .where(or_(Lease.holder == self._me, Lease.until < now, Lease.until > now + 3600))
-                .values(holder=self._me, until=now + LEASE)
-            )
-            return taken.rowcount == 1
+            return leases.take(connection, _NAME, self._me, self._now(), LEASE).ours
 
     def _fold(self, now: int) -> None:
         with self._store.reading() as connection:

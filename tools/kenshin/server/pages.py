@@ -14,6 +14,7 @@ from kenshin.server import (
     problems,
     queries,
     routes_admin,
+    routes_alerts,
     routes_exports,
     routes_gateways,
     routes_groups,
@@ -101,7 +102,7 @@ def install(app: FastAPI) -> None:
     app.include_router(router)
     for routes in (routes_people, routes_gateways, routes_groups, routes_exports):
         app.include_router(routes.router)
-    for routes in (routes_settings, routes_admin):
+    for routes in (routes_settings, routes_admin, routes_alerts):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=web.HERE / "static"), name="static")
     app.add_exception_handler(web.LoginNeeded, _to_login)

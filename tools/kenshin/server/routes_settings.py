@@ -36,6 +36,8 @@ async def _page(
     found, sessions = await run_in_threadpool(look)
     shown: list[dict[str, Any]] = []
     for key, definition in settings.DEFINITIONS.items():
+        if key.startswith(("alerts.", "mail.")):
+            continue  # on the page of alerts
         # A secret is never sent back; an empty field leaves it as it is.
         value = "" if definition.secret else (fields or {}).get(key, found[key])
         shown.append(

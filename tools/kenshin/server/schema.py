@@ -9,7 +9,7 @@ NULL = not measured. Kinds, qualities and origins are numbers: see `slots`.
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, SmallInteger, String, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # SQLite: rows live in the primary key's own tree, which halves the file and the writes.
@@ -292,3 +292,65 @@ class Rate(Base):
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
     start: Mapped[int] = _key()
     count: Mapped[int]
+
+
+class AlertRule(Base):
+    """What is told to people: for one gateway, one group, or (neither) all. See `alerts.rules`."""
+
+    __tablename__ = "alert_rules"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    gateway_id: Mapped[int | None] = mapped_column(ForeignKey("gateways.id", ondelete="CASCADE"))
+    group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"))
+    threshold: Mapped[int]
+    minutes: Mapped[int]
+    ways: Mapped[str] = mapped_column(String(9))  # mail, hook, or both
+    mail: Mapped[str] = mapped_column(String(500))  # addresses; "" = those of the settings
+    quiet_from: Mapped[int | None] = mapped_column(SmallInteger)  # minutes of the day, Japan
+    quiet_to: Mapped[int | None] = mapped_column(SmallInteger)
+    quiet_drop: Mapped[int] = mapped_column(SmallInteger)  # 1: what is over by then is not told
+    active: Mapped[int] = mapped_column(SmallInteger)
+
+
+class Alert(Base):
+    """Something that a rule found; `until` NULL = it is still so."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        Index("ix_alerts_since", "since"),
+        Index(
+            "ix_alerts_open",
+            "gateway_id",
+            "rule_id",
+            sqlite_where=text("until IS NULL"),
+            postgresql_where=text("until IS NULL"),
+        ),
+        CLUSTERED,
+    )
+    gateway_id: Mapped[int] = _key()
+    rule_id: Mapped[int] = _key()
+    since: Mapped[int] = _key()
+    until: Mapped[int | None] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(10))
+    value: Mapped[int | None] = mapped_column(BigInteger)
+    threshold: Mapped[int]
+    minutes: Mapped[int]
+
+
+class AlertMessage(Base):
+    """What is to be told of an alert, by mail or web-hook: kept until it was, or in vain."""
+
+    __tablename__ = "alert_messages"
+    __table_args__ = (Index("ix_alert_messages_due", "state", "due"), CLUSTERED)
+    gateway_id: Mapped[int] = _key()
+    rule_id: Mapped[int] = _key()
+    since: Mapped[int] = _key()
+    what: Mapped[str] = mapped_column(String(5), primary_key=True)  # begin, end
+    way: Mapped[str] = mapped_column(String(4), primary_key=True)  # mail, hook
+    state: Mapped[int] = mapped_column(SmallInteger)  # see `alerts.outbox`
+    due: Mapped[int] = mapped_column(BigInteger)
+    tries: Mapped[int] = mapped_column(SmallInteger)
+    claim: Mapped[str | None] = mapped_column(String(32))  # who sends it just now
+    created: Mapped[int] = mapped_column(BigInteger)
+    done: Mapped[int | None] = mapped_column(BigInteger)
+    why: Mapped[str | None] = mapped_column(String(200))  # the last try failed

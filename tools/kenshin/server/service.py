@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection
 
 from kenshin.server import ingest, settings, writer
+from kenshin.server.alerts.worker import Alarms
 from kenshin.server.clocks import Clocks
 from kenshin.server.doors import Doors, Passed
 from kenshin.server.housekeeping import Housekeeper
@@ -57,6 +58,7 @@ class Service:
     now: Callable[[], int] = utc
     limits: Limits = field(default_factory=Limits)
     open: bool = False  # everybody may look, without logging in: for demonstrations
+    private_hooks: bool = False  # web-hooks may go to private networks and this machine
 
     def __post_init__(self) -> None:
         self.looked: dict[int, int] = {}  # gateway: when its missing days were looked for
@@ -68,10 +70,12 @@ class Service:
         self.housekeeper = Housekeeper(self.store, self.now)
         self._display = Display("", "Asia/Tokyo")
         self._looked = -DISPLAY_SECONDS  # when the settings for `display` were last read
+        self.alarms = Alarms(self.store, self.now, private_hooks=self.private_hooks)
 
     def start(self) -> None:
         """Begin what is done beside answering."""
         self.housekeeper.start()
+        self.alarms.start()
 
     def display(self, fresh: bool = False) -> Display:
         """The settings for all pages; `fresh` = they were just changed."""
@@ -84,6 +88,7 @@ class Service:
 
     def close(self) -> None:
         """Finish the writes under way and close the database."""
+        self.alarms.close()
         self.housekeeper.close()
         self.writer.close()
         self.store.close()

@@ -39,6 +39,18 @@ DEFINITIONS: dict[str, Definition] = {
     "display.zone": Definition("Asia/Tokyo"),
     # Language for who has not chosen one; "" = what the browser asks for.
     "display.language": Definition("", choice=("", "en", "ja")),
+    # How alerts are told: see `alerts`.
+    "alerts.language": Definition("en", choice=("en", "ja")),
+    "alerts.mail_to": Definition(""),
+    "alerts.hook_url": Definition("", secret=True),  # services put a key into its path
+    "alerts.hook_secret": Definition("", secret=True),
+    "mail.host": Definition(""),
+    "mail.port": Definition(587, 1, 65_535),
+    "mail.security": Definition("starttls", choice=("starttls", "ssl", "none")),
+    "mail.user": Definition(""),
+    "mail.password": Definition("", secret=True),
+    "mail.from": Definition(""),
+    "mail.ca": Definition(""),  # a file of certificates, when the mail server's CA is an own one
 }
 
 

@@ -40,6 +40,7 @@ MENU = (
     ("/energy", "energy", "viewer"),
     ("/gateways", "gateways", "viewer"),
     ("/groups", "groups", "viewer"),
+    ("/alerts", "alerts", "viewer"),
     ("/exports", "exports", "viewer"),
     ("/keys", "api_keys", "owner"),
     ("/people", "people", "owner"),

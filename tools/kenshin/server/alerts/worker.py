@@ -1,0 +1,188 @@
+"""The wheel: look, note, send; in one server process at a time (see `leases`)."""
+
+import json
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kenshin.server import leases, settings, units
+from kenshin.server.alerts import book, hook, mail, outbox, rules, texts, watch
+from kenshin.server.alerts.ways import NotSent
+from kenshin.server.store import Store, Unavailable
+
+log = logging.getLogger("kenshin.server")
+
+EVERY = 30.0  # seconds between two looks
+SLOW_EVERY = 600
+FORGET_EVERY = 86_400
+LEASE = 120  # seconds
+_NAME = "alerts"
+_SENDING = 60.0  # seconds at most, before it is looked again
+
+
+class Alarms:
+    """Works on a thread of its own until it is closed."""
+
+    def __init__(self, store: Store, now: Callable[[], int], *, private_hooks: bool = False):
+        self._store = store
+        self._now = now
+        self._private = private_hooks
+        self._me = secrets.token_hex(8)
+        self._awake = 0  # since when silence is the gateways' own
+        self._slow = 0  # when slow kinds were looked at
+        self._forgot = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish what is being sent, and let another process go on at once."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+            try:
+                with self._store.writing() as connection:
+                    leases.give_up(connection, _NAME, self._me, self._now())
+            except Unavailable as error:
+                log.warning("alerts: the lease runs out by itself: %s", error.why)
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY):
+            try:
+                self.work()
+            except Unavailable as error:
+                log.warning("alerts: not now: %s", error.why)
+            except Exception:  # the log has it in full; uploads go on without it
+                log.exception("alerts failed; it is tried again")
+
+    def work(self) -> bool:
+        """Do all that is due, if it is ours to do; whether it was."""
+        now = self._now()
+        with self._store.writing() as connection:
+            lease = leases.take(connection, _NAME, self._me, now, LEASE)
+        if not lease.ours:
+            return False
+        if lease.idle:
+            # No server ran, or the clock jumped: gateways get their time to come back.
+            self._awake = now
+        self._look(now)
+        self._send(now)
+        if not 0 <= now - self._forgot < FORGET_EVERY:
+            with self._store.writing() as connection:
+                outbox.forget(connection, now)
+            self._forgot = now
+        return True
+
+    def _look(self, now: int) -> None:
+        slow = not 0 <= now - self._slow < SLOW_EVERY
+        with self._store.reading() as connection:
+            view = watch.look(connection, now, self._awake, slow=slow)
+            todo = book.plan(connection, view, now)
+        if slow:
+            self._slow = now
+        if not todo:
+            return
+        with self._store.writing() as connection:
+            # From here on nobody else looks, until this is committed.
+            if leases.held(connection, _NAME, self._me, now, LEASE):
+                book.carry_out(connection, todo, now)
+
+    def _send(self, now: int) -> None:
+        begun = time.monotonic()
+        with self._store.reading() as connection:
+            due = outbox.due(connection, now)
+        for rule_id, way in due:
+            while not self._stop.is_set() and time.monotonic() - begun < _SENDING:
+                with self._store.writing() as connection:
+                    batch = outbox.claim(connection, rule_id, way, now)
+                if batch is None or not self._try(batch, now):
+                    break
+
+    def _try(self, batch: outbox.Batch, now: int) -> bool:
+        with self._store.reading() as connection:
+            wished = settings.read(connection)
+            rule = next((r for r in rules.listed(connection) if r.id == batch.rule_id), None)
+        if rule is None:  # it went with its group, say
+            with self._store.writing() as connection:
+                rules.close_quietly(connection, [batch.rule_id], now)
+            return True
+        try:
+            self._one(wished, rule.mail, batch, now)
+        except NotSent as error:
+            with self._store.writing() as connection:
+                again = outbox.failed(connection, batch, now, str(error))
+            log.warning(
+                "alerts: %d messages by %s: %s; %s",
+                len(batch.lines), batch.way, error, "tried again later" if again else "given up",
+            )  # fmt: skip
+            return False
+        with self._store.writing() as connection:
+            outbox.sent(connection, batch, now)
+        return True
+
+    def _one(self, wished: dict[str, Any], to: str, batch: outbox.Batch, now: int) -> None:
+        if not batch.lines:  # their gateway is gone
+            return
+        language = str(wished["alerts.language"])
+        if batch.way == "mail":
+            whom = rules.addresses(to or str(wished["alerts.mail_to"]))
+            subject = texts.subject(language, batch.lines)
+            mail.send(wished, whom, subject, texts.body(language, batch.lines), now)
+        else:
+            told = [_told(language, line) for line in batch.lines]
+            self._post(wished, {"test": False, "alerts": told}, batch.claim, now)
+
+    def _post(
+        self, wished: Mapping[str, Any], what: dict[str, Any], delivery: str, now: int
+    ) -> None:
+        body = json.dumps({"v": 1, "time": now, **what}, ensure_ascii=False).encode()
+        url, secret = str(wished["alerts.hook_url"]), str(wished["alerts.hook_secret"])
+        if not url:
+            raise NotSent("alerts.hook_url is not set")
+        hook.post(url, secret, body, delivery, now, private=self._private)
+
+    def test(self) -> dict[str, str]:
+        """Send a test message by each way that is set up; why not, or "", for each."""
+        now = self._now()
+        with self._store.reading() as connection:
+            wished = settings.read(connection)
+        words = texts.WORDS[str(wished["alerts.language"])]["mail"]
+        results: dict[str, str] = {}
+        if wished["mail.host"]:
+            try:
+                whom = rules.addresses(str(wished["alerts.mail_to"]))
+                mail.send(wished, whom, words["test_subject"], words["test"], now)
+                results["mail"] = ""
+            except (NotSent, rules.RuleError) as error:
+                results["mail"] = str(error)
+        if wished["alerts.hook_url"]:
+            try:
+                told: dict[str, Any] = {"test": True, "text": words["test"], "alerts": []}
+                self._post(wished, told, secrets.token_hex(16), now)
+                results["hook"] = ""
+            except NotSent as error:
+                results["hook"] = str(error)
+        return results
+
+
+def _told(language: str, line: outbox.Told) -> dict[str, Any]:
+    return {
+        "gateway": {"code": line.code, "name": line.name, "group": line.group},
+        "rule": line.rule_id,
+        "kind": line.kind,
+        "state": line.what,
+        "since": line.since,
+        "until": line.until,
+        "since_time": units.rfc3339(line.since),
+        "value": line.value,
+        "limit": line.threshold,
+        "unit": rules.KINDS[line.kind].unit,
+        "minutes": line.minutes,
+        "text": texts.sentence(language, line),
+    }
