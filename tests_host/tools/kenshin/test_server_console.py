@@ -179,6 +179,7 @@ def test_every_refusal_has_japanese_words():
         "settings",
         "routes_settings",
         "routes_exports",
+        "alerts/rules",
     ):
         for node in ast.walk(ast.parse((SERVER / f"{name}.py").read_text())):
             if not isinstance(node, ast.Call) or not node.args:
@@ -188,7 +189,9 @@ def test_every_refusal_has_japanese_words():
             if called.endswith("Error") and isinstance(node.args[0], ast.Constant | ast.JoinedStr):
                 parts = node.args[0]
                 values = parts.values if isinstance(parts, ast.JoinedStr) else [parts]
-                found.add("".join(v.value if isinstance(v, ast.Constant) else "X" for v in values))
+                found.add(
+                    "".join(str(v.value) if isinstance(v, ast.Constant) else "X" for v in values)
+                )
     assert len(found) > 15
     assert [text for text in found if web.say("ja", text) == text] == []
     assert web.say("en", "anything") == "anything"
