@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from boardline import SECONDS, Line
 from meterlab.board.events import Event
@@ -219,6 +221,31 @@ def test_no_secret_is_said_anywhere(start: Make) -> None:
         said += line.type(command)
     for value in (ID, PASSWORD, KEY, SETTINGS["server.token"]):
         assert value.lower() not in said.lower()
+
+
+# -- the time before anybody told it
+
+
+def calendar(line: Line) -> datetime:
+    line.until("missing-settings")
+    line.send("\x03")
+    line.until(">>> ")
+    fields = eval(line.type("import time; print(time.gmtime()[:6])"), {"__builtins__": {}})
+    return datetime(*fields, tzinfo=UTC)
+
+
+def test_a_board_that_lost_its_time_begins_when_it_was_built(start: Make, files: Path) -> None:
+    built = datetime.fromtimestamp(int((files / "lib/gateway/built.txt").read_text()), UTC)
+    line = start()
+    assert timedelta() <= calendar(line) - built < timedelta(minutes=5)
+    # A calendar that is ahead of that is left alone.
+    later = built + timedelta(days=40)
+    fields = (later.year, later.month, later.day, 0, later.hour, later.minute, later.second, 0)
+    line.type(f"import machine; machine.RTC().datetime({fields})")
+    line.soft_reset()
+    assert timedelta() <= calendar(line) - later < timedelta(minutes=5)
+    line.board.power_cycle()
+    assert timedelta() <= calendar(line) - built < timedelta(minutes=5)
 
 
 # -- the way back in

@@ -5,9 +5,11 @@ from __future__ import annotations
 import queue
 from typing import Any, ClassVar, Protocol
 
+from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid, Horizontal, Vertical
+from textual.timer import Timer
 from textual.widgets import Digits, Footer, RichLog, Sparkline, Static
 
 from kenshin.board import words
@@ -80,6 +82,9 @@ class Monitor(App[None]):
         self._watts: list[float] = []
         self._uptime: Any = None
         self._quiet = 0.0
+        self._led: object = ""
+        self._step = 0
+        self._blink: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield Static("", id="about", markup=False)
@@ -132,10 +137,8 @@ class Monitor(App[None]):
 
     def _show(self, state: dict[str, Any]) -> None:
         self._text("about", f"{self._source.port}  {self._about(state)}")
-        colour, text = words.led(state)
-        led = self.query_one("#led", Static)
-        led.update(f"● {text}")
-        led.styles.color = COLOURS[colour]
+        known = self._plugged and self._quiet <= SILENT_SECONDS
+        self._light(state.get("led") if known else None)
         self.query_one("#watts", Digits).update(words.power(state))
         for name in ("current", "energy", "problem", "link", "radio", "network", "outbox"):
             self._text(name, getattr(words, name)(state))
@@ -148,6 +151,25 @@ class Monitor(App[None]):
                 self._watts = [*self._watts, float(reading[3])][-POINTS:]
                 self.query_one("#trend", Sparkline).data = self._watts
 
+    def _light(self, name: object) -> None:
+        """Show the LED as the board plays it: `name` is the state's, None that nobody knows."""
+        if name != self._led:
+            self._led = name
+            self._step = 0
+            self._play()
+
+    # The board's own steps; the two need not flash in the same moment.
+    def _play(self) -> None:
+        if self._blink:
+            self._blink.stop()
+        colour, text, times = words.led(self._led)
+        shines = colour != DARK and not self._step & 1
+        dot = ("● ", COLOURS[colour]) if shines else ("○ ", COLOURS[DARK])
+        self.query_one("#led", Static).update(Text.assemble(dot, (text, COLOURS[colour])))
+        if times:
+            self._blink = self.set_timer(times[self._step] / 1000, self._play)
+            self._step = (self._step + 1) % len(times)
+
     def _about(self, state: dict[str, Any]) -> str:
         if not self._plugged:
             return "UNPLUGGED: plug the board in again, the page goes on by itself"
@@ -156,6 +178,7 @@ class Monitor(App[None]):
         return words.about(state)
 
 
+DARK = "grey37"
 # Rich's names of the words, in what textual's styles take.
 COLOURS = {
     "green": "#3fb950",

@@ -8,25 +8,37 @@ from typing import Any
 
 JST = timezone(timedelta(hours=9), "JST")
 
-# LED state: colour of the dot, rhythm, meaning. As docs/led.md has them.
-LED: dict[str, tuple[str, str, str]] = {
-    "ok": ("green", "steady", "all is well"),
-    "too-far": ("dark_orange", "two flashes", "the meter is too far away"),
-    "meter": ("dark_orange", "three flashes", "the meter does not answer"),
-    "network": ("deep_sky_blue1", "four flashes", "no network"),
-    "server": ("white", "five flashes", "the server refuses or cannot be reached"),
-    "config": ("magenta", "one long, one short", "settings missing or wrong"),
-    "joining": ("blue", "slow and even", "looking for the meter, joining"),
-    "fault": ("red", "fast and even", "radio module dead, or the program fails"),
-    "safe": ("magenta", "one short every 3 s", "safe mode"),
-    "off": ("grey37", "dark", "stopped"),
-}
+# LED state: colour of the dot, rhythm in words and as on, off, on, off ... ms, meaning. As
+# docs/led.md has them, and as the board plays them.
+LED: dict[str, tuple[str, str, tuple[int, ...], str]] = {
+    "ok": ("green", "steady", (), "all is well"),
+    "too-far": (
+        "dark_orange", "two flashes", (150, 200, 150, 900), "the meter is too far away"
+    ),
+    "meter": (
+        "dark_orange", "three flashes", (150, 200) * 2 + (150, 1200), "the meter does not answer"
+    ),
+    "network": ("deep_sky_blue1", "four flashes", (150, 200) * 3 + (150, 1200), "no network"),
+    "server": (
+        "white",
+        "five flashes",
+        (150, 200) * 4 + (150, 1200),
+        "the server refuses or cannot be reached",
+    ),
+    "config": (
+        "magenta", "one long, one short", (1000, 300, 150, 700), "settings missing or wrong"
+    ),
+    "joining": ("blue", "slow and even", (800, 800), "looking for the meter, joining"),
+    "fault": ("red", "fast and even", (180, 180), "radio module dead, or the program fails"),
+    "safe": ("magenta", "one short every 3 s", (100, 2900), "safe mode"),
+    "off": ("grey37", "dark", (), "stopped"),
+}  # fmt: skip
 
 
-def led(state: Mapping[str, Any]) -> tuple[str, str]:
-    """(colour, words)."""
-    colour, rhythm, meaning = LED.get(str(state.get("led")), ("grey37", "?", "nothing heard yet"))
-    return colour, f"{meaning} ({rhythm})"
+def led(name: object) -> tuple[str, str, tuple[int, ...]]:
+    """(colour, words, times) of a state of the LED."""
+    colour, rhythm, times, meaning = LED.get(str(name), ("grey37", "?", (), "nothing heard yet"))
+    return colour, f"{meaning} ({rhythm})", times
 
 
 def power(state: Mapping[str, Any]) -> str:

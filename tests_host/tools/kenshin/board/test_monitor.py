@@ -59,7 +59,9 @@ def test_words():
 
 def test_the_led_has_words_and_a_colour_for_every_state_of_the_firmware():
     assert set(words.LED) == set(firmware_led.PATTERNS)
-    assert {colour for colour, _, _ in words.LED.values()} == set(COLOURS)
+    assert {colour for colour, _, _, _ in words.LED.values()} == set(COLOURS)
+    for name, (_, times) in firmware_led.PATTERNS.items():
+        assert words.LED[name][2] == times
 
 
 class Source:
@@ -115,6 +117,42 @@ def test_the_page():
     assert source.typed == [
         "status", "log", "check network", "check server", "check radio"
     ]  # fmt: skip
+
+
+def test_the_led_on_the_page_shines_and_goes_dark_as_the_board_plays_it():
+    source = Source(STATE)
+    plugs: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+    async def story():
+        app = Monitor(source, queue.SimpleQueue(), plugs)
+
+        def dot() -> str:
+            return str(app.query_one("#led", Static).render())[0]
+
+        async def seen(seconds: float) -> str:
+            dots = dot()
+            end = time.monotonic() + seconds
+            while time.monotonic() < end and len(dots) < 6:
+                await asyncio.sleep(0.02)
+                dots += dot() if dot() != dots[-1] else ""
+            return dots
+
+        async with app.run_test(size=(110, 36)) as pilot:
+            assert await seen(0.5) == "●"
+            source.state = STATE | {"led": "fault"}
+            app.look()
+            assert await seen(20) == "●○●○●○"
+            source.state = STATE | {"led": "off"}
+            app.look()
+            await pilot.pause()
+            assert await seen(0.5) == "○"
+            source.state = STATE | {"led": "fault"}
+            plugs.put(False)
+            app.look()
+            await pilot.pause()
+            assert await seen(0.5) == "○", "nobody knows"
+
+    asyncio.run(story())
 
 
 class Port:
@@ -182,5 +220,5 @@ def test_the_line_survives_unplugging(tmp_path):
 
 def test_docs_name_every_state_of_the_led():
     text = (Path(__file__).parents[4] / "README.md").read_text()
-    for _, rhythm, meaning in words.LED.values():
+    for _, rhythm, _, meaning in words.LED.values():
         assert re.search(re.escape(meaning), text), (rhythm, meaning)
