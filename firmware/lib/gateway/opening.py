@@ -10,6 +10,7 @@ from micropython import const
 _ID = const(0)
 _KIND = const(1)
 _STATE = const(2)
+_FIRST = const(3)
 _SLOTS = const(5)
 _DONE = const(6)
 _BOOT = const(7)
@@ -17,6 +18,8 @@ _QUALITY = const(8)
 _OPEN = const(0)
 _CLOSED = const(1)
 _UNDATED = const(4)
+_TAIL = const(48)  # slots of each kind
+_REACH = const(0x100_0000)  # see gateway.inscribe
 _UNDATED_MOST = const(4)  # files of readings whose time will never be known
 
 
@@ -24,19 +27,30 @@ def run(box):
     store = box.store
     box.seq = box.reserved = store.get("seq", 0)
     box.stream = store.get("stream")
-    # A damaged memory may have forgotten the last numbers given away: begin another stream, and
-    # do not give those again that are still on flash.
+    # A damaged memory may have forgotten the last numbers given away, and one that took no writes
+    # never knew them. None is given again in a stream: neither of those that are still on flash,
+    # nor, once these are gone, those that went from there in the stream of now.
     new = box.stream is None or store.damage
     if new:
-        box.stream = struct.unpack("<I", urandom(4))[0]
+        _begin(box)
     if box.root:
         data = segments.load(box)
         if data:
             _take_stock(box, data)
-            if new:
-                box.seq = max(box.seq, _highest(box, data))
-    if new:
-        store.set("stream", box.stream)
+            box.seq = max(box.seq, _highest(box, data))
+    try:
+        if box.seq > box.reserved:
+            store.set("seq", box.seq)
+            box.reserved = box.seq
+        if new:
+            store.set("stream", box.stream)
+    except (OSError, MemoryError):
+        _begin(box)
+        raise
+
+
+def _begin(box):
+    box.stream = struct.unpack("<I", urandom(4))[0]
 
 
 def _take_stock(box, data):
@@ -84,27 +98,30 @@ def _slots(box, e):
         f.close()
 
 
-# The highest number of a reading on flash.
+# A number that none on flash exceeds. Only the newest of a kind are looked at: what was being sent
+# when others went there comes after these, and that is no more than RAM holds.
 def _highest(box, data):
     best = 0
-    for i in range(segments.count(data)):
+    left = [_TAIL, _TAIL, _TAIL]
+    for i in range(segments.count(data) - 1, -1, -1):
         e = segments.get(data, i)
+        kind = e[_KIND]
+        best = max(best, e[_FIRST])
+        slots = e[_SLOTS] if e[_STATE] else _slots(box, e)
+        start = max(slots - left[kind], 1)
+        if start >= slots:
+            continue
+        left[kind] -= slots - start
+        f = None
         try:
             f = open(segments.path(box, e[_ID]), "rb")
+            for _, _, _, row in segments.scan(box, e, f, start):
+                # What is damaged cannot have been further on than this.
+                best = max(best, row[0] if row else e[_FIRST] + _REACH)
         except OSError as error:
-            if error.args[0] == 2:
-                continue
-            raise
-        try:
-            n = f.seek(0, 2) // record.SLOT[e[_KIND]]
-            # Among the last few; in the whole file only when these are damaged.
-            for start in (max(n - 16, 1), 1):
-                for _, _, _, row in segments.scan(box, e, f, start):
-                    if row:
-                        best = max(best, row[0])
-                        n = 0
-                if not n:
-                    break
+            if error.args[0] != 2:
+                raise
         finally:
-            f.close()
+            if f:
+                f.close()
     return best

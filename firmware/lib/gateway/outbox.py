@@ -27,6 +27,7 @@ _BITS = b"\x1f\x0f\x0f\x3f\x3f"  # and what they hold beside the sign
 HISTORY = const(2)  # origins from here on: the meter can still tell it
 TEND_MS = const(15_000)
 _RESERVE = const(1024)
+_FEW = const(16)  # when that failed: then it is tried again
 
 
 class Outbox:
@@ -122,13 +123,16 @@ class Outbox:
             if self.span == self.capacity:
                 self.aside("thin")
         if self.seq >= self.reserved:
-            self.reserved = self.seq + _RESERVE
+            n = _RESERVE
             try:
-                self.store.set("seq", self.reserved)
-            except OSError as e:
+                self.store.set("seq", self.seq + n)
+            except (OSError, MemoryError) as e:
                 # These numbers may be given away again: let it be in another stream.
                 self.failed(e)
-                self.stream = struct.unpack("<I", urandom(4))[0]
+                n = _FEW
+                if self.stream == self.store.get("stream"):
+                    self.stream = struct.unpack("<I", urandom(4))[0]
+            self.reserved = self.seq + n
         self.seq += 1
         row[0] = self.seq
         struct.pack_into(ROW, self.buf, self.at(self.span), *row)
