@@ -49,7 +49,7 @@ def section() -> Section:
     if runtime is None:
         return Section(missed=["flash: no MicroPython runtime; `make setup` gets one"])
     found = measure(runtime)
-    full, opened = found["full"], found["opening"]
+    full, opened, forgotten = found["full"], found["opening"], found["forgotten"]
     wear = Table(
         "Flash",
         f"The board's code on {runtime}, its littlefs on a model of a NOR flash of 2 MB. A day of "
@@ -78,6 +78,9 @@ def section() -> Section:
     size.add(
         "opening it", number(opened["known"]), "", *_reads(opened, ""), str(opened["decoded"])
     )
+    size.add(
+        "opening it without NVS", "", "", *_reads(forgotten, ""), str(forgotten["decoded"])
+    )
     size.add("its first batch", str(opened["batch"]), "", *_reads(opened, "batch_"), "")
     cuts = Table(
         "Power cuts",
@@ -99,8 +102,11 @@ def section() -> Section:
             )
             if result.lost:
                 missed.append(f"flash: {result.lost} readings lost by power cuts on {one}")
-    if opened["reads"] > 200 or opened["decoded"] > 200:
-        missed.append(f"flash: opening the outbox took {opened['reads']} reads")
+    for one in (opened, forgotten, found["spoiled"]):
+        if one["reads"] > 200 or one["decoded"] > 200:
+            missed.append(
+                f"flash: opening the outbox took {one['reads']} reads, {one['decoded']} decoded"
+            )
     return Section([wear, size, cuts], missed=missed)
 
 

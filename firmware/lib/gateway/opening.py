@@ -36,8 +36,7 @@ def run(box):
     if box.root:
         data = segments.load(box)
         if data:
-            _take_stock(box, data)
-            box.seq = max(box.seq, _highest(box, data))
+            box.seq = max(box.seq, _take_stock(box, data))
     try:
         if box.seq > box.reserved:
             store.set("seq", box.seq)
@@ -53,11 +52,13 @@ def _begin(box):
     box.stream = struct.unpack("<I", urandom(4))[0]
 
 
+# -> a number that none on flash exceeds.
 def _take_stock(box, data):
     box.used = box.stored = box.undated = 0
     boot = box.store.boot & 0xFFFF
     save = False
-    undated = 0
+    undated = best = 0
+    left = [_TAIL, _TAIL, _TAIL]
     for i in range(segments.count(data) - 1, -1, -1):
         e = segments.get(data, i)
         kind = e[_KIND]
@@ -66,8 +67,10 @@ def _take_stock(box, data):
             save = True
             continue
         slots = e[_SLOTS]
-        if e[_STATE] == _OPEN:
-            slots = _slots(box, e)
+        best = max(best, e[_FIRST])
+        if e[_STATE] == _OPEN or left[kind]:
+            slots, number = _look(box, e, left)
+            best = max(best, number)
         box.used += slots * record.SLOT[kind]
         n = max(slots - e[_DONE], 0)
         if e[_QUALITY] != _UNDATED:
@@ -83,45 +86,31 @@ def _take_stock(box, data):
                 box.lost += n
     if save:
         ledger.save(box, data)
+    return best
 
 
-def _slots(box, e):
+# -> slots of a file, and the highest number in it. Only the newest of a kind are read, `left` of
+# each: what was being sent when others went there comes after these, and that is no more than RAM
+# holds.
+def _look(box, e, left):
+    kind = e[_KIND]
+    slots = e[_SLOTS]
+    best = 0
+    f = None
     try:
         f = open(segments.path(box, e[_ID]), "rb")
-    except OSError as error:
-        if error.args[0] == 2:
-            return 0  # nothing was written to it yet
-        raise
-    try:
-        return f.seek(0, 2) // record.SLOT[e[_KIND]]
-    finally:
-        f.close()
-
-
-# A number that none on flash exceeds. Only the newest of a kind are looked at: what was being sent
-# when others went there comes after these, and that is no more than RAM holds.
-def _highest(box, data):
-    best = 0
-    left = [_TAIL, _TAIL, _TAIL]
-    for i in range(segments.count(data) - 1, -1, -1):
-        e = segments.get(data, i)
-        kind = e[_KIND]
-        best = max(best, e[_FIRST])
-        slots = e[_SLOTS] if e[_STATE] else _slots(box, e)
+        if e[_STATE] == _OPEN:
+            slots = f.seek(0, 2) // record.SLOT[kind]
         start = max(slots - left[kind], 1)
-        if start >= slots:
-            continue
-        left[kind] -= slots - start
-        f = None
-        try:
-            f = open(segments.path(box, e[_ID]), "rb")
+        if start < slots:
+            left[kind] -= slots - start
             for _, _, _, row in segments.scan(box, e, f, start):
                 # What is damaged cannot have been further on than this.
                 best = max(best, row[0] if row else e[_FIRST] + _REACH)
-        except OSError as error:
-            if error.args[0] != 2:
-                raise
-        finally:
-            if f:
-                f.close()
-    return best
+    except OSError as error:
+        if error.args[0] != 2:  # nothing was written to it yet
+            raise
+    finally:
+        if f:
+            f.close()
+    return slots, best
