@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from meterlab.board import AccessPoint
+from kenshin.board.console import Console
+from meterlab.board import AccessPoint, VirtualBoard
 from meterlab.datagrams import TimeServer
 from meterlab.demo.parts import Part, Server
 from setup.build import package
@@ -38,6 +41,27 @@ interval = 10
 ntp = "time.home"
 """
 
+SERVER = ("server.home", 8000)
+
+
+def closed() -> int:
+    """A port of this PC where nobody listens."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def waits(board: VirtualBoard, enough: Callable[[int], bool]) -> int:
+    """Wait until `enough(readings that wait on the board)`; returns how many these are."""
+    with Console(str(board.serial), keep_json=True) as console:
+        end = time.monotonic() + 120
+        while True:
+            queue = console.state.get("queue")
+            if queue is not None and enough(queue):
+                return queue
+            assert time.monotonic() < end, console.state
+            time.sleep(0.5)
+
 
 @pytest.mark.timeout(400)
 def test_a_blank_board_is_installed_configured_and_its_readings_arrive(
@@ -57,7 +81,7 @@ def test_a_blank_board_is_installed_configured_and_its_readings_arrive(
                 uart=tmp_path / "radio",
                 networks=[AccessPoint("home", KEY, rssi=-60)],
                 forwards={
-                    ("server.home", 8000): ("127.0.0.1", server.port),
+                    SERVER: ("127.0.0.1", server.port),
                     ("time.home", 123): ("127.0.0.1", clock.port),
                 },
             )
@@ -90,6 +114,22 @@ def test_a_blank_board_is_installed_configured_and_its_readings_arrive(
             while not server.received() and time.monotonic() < end:
                 time.sleep(0.5)
             assert server.received() > 0
+            # The server's way is shut. What waits then moves to another board, and arrives.
+            board.outside.forwards[SERVER] = ("127.0.0.1", closed())
+            queue = waits(board, lambda queue: queue > 1)
+            before = server.received()
+            file = tmp_path / "backup.zip"
+            kenshin(board, "backup", file, "--secrets")
+            board.stop()
+            assert server.received() == before
+            heir = make_board(
+                files,
+                networks=[AccessPoint("home", KEY)],
+                forwards={SERVER: ("127.0.0.1", server.port)},
+            )
+            kenshin(heir, "restore", file)
+            waits(heir, lambda queue: queue == 0)
+            assert server.received() >= before + queue
     finally:
         radio.stop()
         server.stop()
