@@ -26,6 +26,8 @@ if LIB not in sys.path:
 
 PACKAGES = ("boards", "echonet", "gateway", "wisun")
 
+SELDOM = (50_000, 20, 100)  # objects, and younger collections, until CPython's next
+
 Overlay = Callable[[Any], None]  # changes a module just after each of its imports
 
 
@@ -84,7 +86,7 @@ def module(name: str) -> Any:
 def quick(overlays: dict[str, Overlay] | None = None) -> Generator[None]:
     """Within: what the board drops and loads again costs little, and `overlays` are laid on it."""
     finder: Any = _Finder(overlays or {})
-    collect, ordinary = gc.collect, builtins.__import__
+    collect, ordinary, often = gc.collect, builtins.__import__, gc.get_threshold()
     kept, loaded = finder.kept, sys.modules
 
     # What was loaded before needs no search: a fifth of the campaign's time.
@@ -95,27 +97,44 @@ def quick(overlays: dict[str, Overlay] | None = None) -> Generator[None]:
         wanted: Sequence[str] | None = (),
         level: int = 0,
     ) -> ModuleType:
-        if name in kept and name not in loaded and not level:
-            code, file, folders = kept[name]
-            if folders is None:
-                _load(name, code, file, finder.overlays.get(name))
+        if not level:
+            found = loaded.get(name) or missing(name)
+            if found is not None:
+                if not wanted:
+                    if "." not in name:
+                        return found
+                else:
+                    has = found.__dict__
+                    for one in wanted:
+                        if one not in has and missing(name + "." + one) is None:
+                            break
+                    else:
+                        return found
         return ordinary(name, within, locals, wanted or (), level)
+
+    def missing(name: str) -> ModuleType | None:
+        if name not in kept or name in loaded:
+            return None
+        code, file, folders = kept[name]
+        return None if folders else _load(name, code, file, finder.overlays.get(name))
 
     sys.meta_path.insert(0, finder)
     gc.collect, builtins.__import__ = _leave_it, load
+    gc.set_threshold(*SELDOM)
     gc.freeze()
     try:
         yield
     finally:
         gc.unfreeze()
+        gc.set_threshold(*often)
         gc.collect, builtins.__import__ = collect, ordinary
         sys.meta_path.remove(finder)
 
 
-def _load(name: str, code: CodeType, file: str, overlay: Overlay | None) -> None:
+def _load(name: str, code: CodeType, file: str, overlay: Overlay | None) -> ModuleType | None:
     package, _, child = name.rpartition(".")
     if package not in sys.modules:
-        return
+        return None
     module = ModuleType(name)
     module.__file__, module.__package__ = file, package
     sys.modules[name] = module
@@ -127,6 +146,7 @@ def _load(name: str, code: CodeType, file: str, overlay: Overlay | None) -> None
         sys.modules.pop(name, None)
         raise
     setattr(sys.modules[package], child, module)
+    return module
 
 
 def _leave_it(generation: int = 2) -> int:

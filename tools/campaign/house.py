@@ -39,13 +39,13 @@ SETTINGS = {
 def loop_clock(board: Any) -> Any:
     """The gateway's clock on the running loop's time."""
     loop = asyncio.get_running_loop()
+    time = loop.time
 
     class LoopClock(firmware.module("gateway.clock").Clock):
         def ms(self) -> int:
-            return int(loop.time() * 1000) + 1
+            return int(time() * 1000) + 1
 
-        def _ticks(self) -> int:
-            return self.ms()
+        _ticks = ms
 
         async def sleep_ms(self, n: int) -> None:
             await asyncio.sleep(n / 1000)

@@ -33,7 +33,7 @@ TABLE = (
     ("known", "refused", 1, "join", "known"),
     ("known", "refused", 3, "scan", "seek"),
     ("known", "no-join", 1, "join", "known"),  # it came to no end in 60 s
-    ("known", "no-join", 3, "scan", "seek"),
+    ("known", "no-join", 2, "scan", "seek"),
     ("known", "limited", 1, "wait", "known"),
     ("known", "limited", 90, "climb", "seek"),
     ("known", "module", 1, "setup", "dead"),
@@ -49,7 +49,7 @@ TABLE = (
     ("fresh", "refused", 1, "join", "fresh"),
     ("fresh", "refused", 5, "climb", "seek"),
     ("fresh", "no-join", 1, "join", "fresh"),
-    ("fresh", "no-join", 3, "climb", "seek"),
+    ("fresh", "no-join", 2, "climb", "seek"),
     ("fresh", "limited", 1, "wait", "fresh"),
     ("fresh", "limited", 90, "climb", "seek"),
     ("fresh", "module", 1, "setup", "dead"),
@@ -71,14 +71,17 @@ PAUSES_DEAD = (0, 0, 10, 20, 40)
 WAIT = const(60)
 
 # Joins trouble the meter: there are at most so many in the first silent hour, and within an hour
-# later on. Some may follow each other as the pauses have it; any more of them keep apart. But a
-# meter that refuses where none answered before, or the module failed, is back, and may only be
-# clearing away the old session: then the next comes after the first pause, whatever was before.
+# later on. Some may follow each other as the pauses have it; any more of them keep apart, twice as
+# far where the last look heard no beacon. But a meter that is heard where none was, or refuses
+# where none answered or the module failed, is back, and may only be clearing away the old session:
+# then the next join comes at once, or after the first pause, for so many refusals.
 MOST = const(15)
 MOST_LATER = const(12)
 QUICK = const(4)
 QUICK_LATER = const(2)
 APART = const(350)  # s
+LOOK = const(60)  # s; how often its channel is listened to while a join is kept waiting
+REFUSALS = const(3)
 HOUR = const(3600)
 
 _STATE = const(0)
@@ -87,14 +90,16 @@ _PAUSE = const(2)  # index of the next pause
 _RUNG = const(3)  # climbs so far
 _SINCE = const(4)  # s: when the silence began
 _STEP = const(5)  # the step that is due
-_REFUSED = const(6)  # whether that was the last failure
-_JOINS = const(7)  # s: the last joins, the newest last
+_REFUSED = const(6)  # so often in a row that was the failure
+_DUE = const(7)  # s: when it is
+_HEARD = const(8)  # whether the last look heard a beacon, as far as is known
+_JOINS = const(9)  # s: the last joins, the newest last
 _STATES = ("talk", "known", "seek", "fresh", "dead")
 
 
 def fresh(now):
     """The numbers of a silence that begins: to be kept until the meter answers."""
-    return [0, 0, 0, 0, now, 0, 0] + [now - HOUR] * MOST
+    return [0, 0, 0, 0, now, 0, 0, now, 1] + [now - HOUR] * MOST
 
 
 class Ladder:
@@ -116,6 +121,17 @@ class Ladder:
     def step(self):
         """The step that is due."""
         return STEPS[self._memory[_STEP]]
+
+    def early(self, now):
+        """Seconds that a join is kept waiting yet; 0: it need not wait."""
+        return max(self._memory[_DUE] - now, 0)
+
+    def looked(self, heard, now):
+        """Remember what a look came to -> is the meter back, so that it may be joined early?"""
+        memory = self._memory
+        back = heard and not memory[_HEARD]
+        memory[_HEARD] = heard
+        return back and not self._apart(now, True)
 
     def lost(self):
         """The session has ended, or there was none."""
@@ -154,11 +170,16 @@ class Ladder:
             memory[_FAILED] += 1
         if good:
             memory[_PAUSE] = 0
-        back = cause == "refused" and not memory[_REFUSED]
-        if back:
-            memory[_PAUSE] = 1
-        if not good:
-            memory[_REFUSED] = cause == "refused"
+        back = cause == "heard" and not memory[_HEARD]
+        if cause == "heard" or cause == "no-beacon":
+            memory[_HEARD] = good
+        elif cause == "refused":
+            memory[_REFUSED] += 1
+            if memory[_REFUSED] <= REFUSALS:
+                back = True
+                memory[_PAUSE] = 1
+        elif not good:
+            memory[_REFUSED] = 0
         memory[_STATE] = _STATES.index(goal)
         memory[_STEP] = STEPS.index(step)
         if step == "wait":
@@ -170,6 +191,7 @@ class Ladder:
             ms += ms * die // 1280
         if goal == "known" or goal == "fresh":
             ms = max(ms, self._apart(now, back) * 1000)
+        memory[_DUE] = now + ms // 1000
         return step, ms
 
     def _climb(self, goal):
@@ -187,7 +209,7 @@ class Ladder:
         joins = [t for t in memory[_JOINS:] if now - t < HOUR]
         wait = 0
         if not back and len(joins) >= (QUICK if first else QUICK_LATER):
-            wait = joins[-1] + APART - now
+            wait = joins[-1] + (APART if memory[_HEARD] else 2 * APART) - now
         most = MOST if first else MOST_LATER
         if len(joins) >= most:
             wait = max(wait, joins[-most] + HOUR - now)

@@ -4,7 +4,7 @@ from asyncio import TimeoutError
 from os import urandom
 
 from gateway import drop
-from gateway.ladder import STEPS, Ladder, fresh
+from gateway.ladder import LOOK, STEPS, Ladder, fresh
 from micropython import const
 from wisun import GateClosed, JoinRefused, JoinTimeout, Pan, RadioError, Refused, Timeout
 
@@ -65,16 +65,25 @@ class Link:
                 if ladder.state == "talk":
                     return None
                 if wait:
-                    return wait
+                    return self._look(wait)
             beat(300_000)
             step = ladder.step
-            if step != "wait":
+            early = ladder.early(self._now())
+            if step != "wait" and not early:
                 self.status.event(0x38 + STEPS.index(step), 0)
-            cause = await self._do(step, beat)
+            cause = await self._do(step, beat, early)
+            if cause is None:
+                return self._look(early * 1000)
+
+    # While a join is kept waiting, the meter's channel is listened to now and then.
+    def _look(self, ms):
+        if self.ladder.state in ("known", "fresh") and self.ladder.step == "join":
+            return min(ms, LOOK * 1000)
+        return ms
 
     # The step, and then what the state is about: each is done by who stands there.
-    # -> what came of it: a cause of the ladder's table.
-    async def _do(self, step, beat):
+    # -> what came of it: a cause of the ladder's table; None: it was too early, and still is.
+    async def _do(self, step, beat, early):
         memory = self.memory
         state = self.ladder.state
         try:
@@ -93,7 +102,7 @@ class Link:
                 return self._limited()
             if state == "seek":
                 return await self._scan()
-            return await self._join(beat)
+            return await self._join(beat, early)
         except GateClosed:
             return self._limited()
         except (RadioError, TimeoutError) as e:
@@ -148,11 +157,21 @@ class Link:
 
     # -- joining
 
-    async def _join(self, beat):
+    async def _join(self, beat, early):
         memory = self.memory
         if memory.pan is None:
             return "no-pan"
-        pan = await self._listen(memory.pan)
+        heard = True  # perhaps
+        if early or self.ladder.failures:
+            heard = await self._listen()
+            back = self.ladder.looked(heard, self._now())
+            if early and not back:
+                return None
+            if early:
+                self.status.event(0x39, 0)
+        elif memory.pan.rssi is None and self.driver.info.edition == "single":
+            await self._listen()
+        pan = memory.pan
         self.ladder.joins(self._now())
         self.status.count("join")
         beat(_JOIN_MS + 30_000)
@@ -160,6 +179,9 @@ class Link:
             await self.driver.join(pan, _JOIN_MS)
         except JoinRefused:
             memory.ready = False  # perhaps the module has lost its credentials
+            if not heard:  # some modules say so, too, when nobody answers
+                self._judge_silence(pan)
+                return "no-join"
             memory.refused += 1
             self.status.count("join.refused")
             self._judge_refusal(pan)
@@ -185,18 +207,20 @@ class Link:
                 self.app.log.error("flash: where the meter is was not kept (%s)", e)
         return "joined"
 
-    # A single-hop module tells the RSSI in a scan only: two thirds of a second on one channel.
-    # That it hears nothing means nothing.
-    async def _listen(self, pan):
-        if pan.rssi is None and self.driver.info.edition == "single":
-            try:
-                for heard in await self.driver.scan(6, 1 << (pan.channel - 0x21)):
-                    if heard.mac == pan.mac and heard.rssi is not None:
-                        self.status.radio(heard.rssi)
-                        self.memory.pan = pan = heard
-            except Refused as e:
-                self.log.warn("radio: %s", e)
-        return pan
+    # Two thirds of a second on the meter's channel, which tells the RSSI, too: -> was it heard?
+    # One beacon may go unheard: that alone proves nothing.
+    async def _listen(self):
+        pan = self.memory.pan
+        self.memory.pan = Pan(pan.channel, pan.pan_id, pan.mac, None, None)
+        try:
+            for heard in await self.driver.scan(6, 1 << (pan.channel - 0x21)):
+                if heard.mac == pan.mac and heard.rssi is not None:
+                    self.status.radio(heard.rssi)
+                    self.memory.pan = heard
+                    return True
+        except Refused as e:
+            self.log.warn("radio: %s", e)
+        return False
 
     async def _scan(self):
         self.status.count("scan")

@@ -77,6 +77,8 @@ class Meter:
             frame = await self.get(epcs, ms)
             if self.why == "unsent":
                 await self.clock.sleep_ms(_BUSY_MS)
+            elif self.why == "gate":
+                break  # that was waited for long enough
             if frame is not None and frame.opc:
                 if asked is None:
                     asked = self.exchange.asked_ms
@@ -186,9 +188,7 @@ class Meter:
         if normal is None and reverse is None:
             self.status.count("reading.empty")
             return
-        self._keep(
-            Reading("half-hour", utc, "meter", None, None, None, normal, reverse, origin)
-        )
+        self._keep(Reading("half-hour", utc, "meter", None, None, None, normal, reverse, origin))
 
     # Is a fixed-time value of this slot still to come?
     def lacks_slot(self, utc):

@@ -55,7 +55,8 @@ def test_the_pauses_and_the_bound() -> None:
     assert f"{ladder.WAIT} s for the budget" in text
     match = re.search(
         r"at most (\d+) in the first hour of a silence, and (\d+) within .* (\d+) of them may "
-        r".* later on (\d+); any more begin (\d+) s apart\. .* follows after (\d+) s",
+        r".* later on (\d+); any more begin (\d+) s apart, .* listened to every (\d+) s: .* first "
+        r"(\d+) refusals .* follows after (\d+) s",
         text,
     )
     assert match
@@ -65,5 +66,7 @@ def test_the_pauses_and_the_bound() -> None:
         ladder.QUICK,
         ladder.QUICK_LATER,
         ladder.APART,
+        ladder.LOOK,
+        ladder.REFUSALS,
         ladder.PAUSES[1],
     )

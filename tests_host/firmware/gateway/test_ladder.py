@@ -155,8 +155,8 @@ def test_no_beacon_for_a_day_is_no_join():
     silence = Silence(lambda step, now: ("no-join", 61) if step == "join" else ("no-beacon", 166))
     silence.run("silent", 24)
     bounded(silence)
-    assert len(silence.joins) == 3
-    assert [s for _, s in silence.steps[:9]] == ["join"] * 3 + ["scan"] * 4 + ["reset", "scan"]
+    assert len(silence.joins) == 2
+    assert [s for _, s in silence.steps[:8]] == ["join"] * 2 + ["scan"] * 4 + ["reset", "scan"]
     pauses = silence.pauses
     assert pauses[0] == 0
     for pause, least in zip(pauses[1:], (10, 20, 40, 80, 160) + (200,) * 1000):
@@ -239,6 +239,33 @@ def test_sessions_in_which_nothing_is_answered_are_one_silence():
     silence.now = now
     bounded(silence)
     assert pauses[0] == 0 and pauses[1] >= 10_000 and min(pauses[6:]) >= 140_000
+
+
+# The first three refusals may be those of a session that is cleared away; the rest keep apart, as
+# does who was heard all the time. A beacon where there was none counts at once, within the bound.
+def test_who_is_back_is_joined_soon():
+    silence = Silence(None).ladder
+    silence.next("silent", 7000, 0)
+    for _ in range(4):
+        silence.joins(7000)
+    assert not silence.looked(True, 7000), "it was never away"
+    assert silence.next("no-join", 7000, 0)[1] == ladder.APART * 1000
+    assert silence.early(7100) == ladder.APART - 100
+    assert [silence.next("refused", 7000, 0)[1] for _ in range(2)] == [10_000, 10_000]
+    assert silence.step == "scan"
+    assert silence.next("no-beacon", 7000, 0)[0] == "scan"
+    assert silence.next("heard", 7000, 0) == ("join", 0)
+    silence.joins(7000)
+    assert silence.next("refused", 7000, 0) == ("join", 10_000)
+    assert silence.next("refused", 7000, 0)[1] == ladder.APART * 1000
+    assert not silence.looked(False, 7010)
+    assert silence.next("refused", 7010, 0)[1] == 2 * ladder.APART * 1000 - 10_000
+    assert silence.early(9000) == 0
+    assert silence.looked(True, 7010)
+    for _ in range(10):
+        silence.joins(7020)
+    silence.looked(False, 7030)
+    assert not silence.looked(True, 7030), "the bound is a bound"
 
 
 def test_a_used_up_budget_is_waited_for():

@@ -2,6 +2,7 @@
 import asyncio
 
 from fakeclock import FakeClock, Lines, Recorder
+from gateway.ladder import Ladder, fresh
 from gateway.session import Session
 from helpers import run
 from wisun import GateClosed, Info, JoinRefused, JoinTimeout, Pan, Refused, Timeout
@@ -41,10 +42,14 @@ class Board:
 
 
 class Radio:
-    """Answers probe, find, scan and join from scripts; the last entry repeats."""
+    """Answers probe, find, scan, look and join from scripts; the last entry repeats.
 
-    def __init__(self, joins, finds=(), scans=([],), probes=None):
+    A look is a scan of the meter's channel; without a script of its own it hears NEAR.
+    """
+
+    def __init__(self, joins, finds=(), scans=([],), probes=None, looks=([NEAR],)):
         self.script = {"join": list(joins), "find": list(finds), "scan": list(scans)}
+        self.script["look"] = list(looks)
         self.script["probe"] = list(probes or [Info("SKSTACK", "1H", "1.2.10", "rev26e", True)])
         self.calls = []
         self.gate = None
@@ -71,7 +76,9 @@ class Radio:
         return await self._next("find")
 
     async def scan(self, duration=6, mask=0, paired=True):
-        assert paired is False
+        if paired:
+            assert duration == 6 and mask in (1 << 26, 1 << 0)
+            return await self._next("look")
         return await self._next("scan")
 
     async def join(self, pan, timeout_ms):
@@ -89,7 +96,7 @@ class Stop(Exception):
     pass
 
 
-def connect(radio, kept=None, pauses=100, pin=False, outbox=()):
+def connect(radio, kept=None, pauses=100, pin=False, outbox=(), silence=None):
     clock = FakeClock()
     status = Recorder()
     log = Lines()
@@ -100,6 +107,8 @@ def connect(radio, kept=None, pauses=100, pin=False, outbox=()):
     app.air = asyncio.Lock()
     app.outbox = outbox
     session = Session(app)
+    if silence:
+        session.silence, session.cause = silence, None
     left = [pauses]
     sleep = clock.sleep_ms
 
@@ -139,10 +148,10 @@ def test_first_time_scans_and_remembers():
 
 
 def test_remembered_pan_is_forgotten_only_after_joins_failed():
-    radio = Radio([JoinTimeout(), JoinTimeout(), JoinTimeout(), None], [NEAR])
+    radio = Radio([JoinTimeout(), JoinTimeout(), None], [NEAR], looks=[[]])
     joined, app, status, _, _ = connect(radio, (0x21, 0x1111, MAC))
     assert joined
-    assert [c[0] for c in radio.calls[2:]] == ["join", "join", "join", "find", "join"]
+    assert [c[0] for c in radio.calls[2:]] == ["join", "look", "join", "find", "join"]
     assert app.store.kept == (0x3B, 0x8CF5, MAC)
 
 
@@ -164,7 +173,7 @@ def test_wrong_password_needs_three_refusals_in_good_reception():
 
 
 def test_refusals_far_away_do_not_blame_the_password():
-    _, _, status, _, _ = connect(Radio([JoinRefused()], [FAR]), pauses=9)
+    _, _, status, _, _ = connect(Radio([JoinRefused()], [FAR], looks=[[FAR]]), pauses=9)
     assert status.code("config") is None
     assert status.code("radio") == "join-refused"
 
@@ -172,6 +181,45 @@ def test_refusals_far_away_do_not_blame_the_password():
 def test_remembered_pan_refused_three_times_is_judged_after_a_scan():
     _, _, status, _, _ = connect(Radio([JoinRefused()], [NEAR]), (0x3B, 0x8CF5, MAC), pauses=3)
     assert status.code("config") == "wrong-password"
+
+
+# SKSTACK says the same of a meter that refuses and of one that is not there.
+def test_refused_by_nobody_is_no_refusal():
+    radio = Radio([JoinRefused()], [None], looks=[[]])
+    _, _, status, _, _ = connect(radio, (0x3B, 0x8CF5, MAC), pauses=3)
+    assert status.code("radio") == "no-beacon" and status.code("config") is None
+    assert [c[0] for c in radio.calls if c[0] in ("join", "find")][:3] == ["join", "join", "find"]
+
+
+# What the ladder knows when a join is kept waiting.
+def waiting(heard):
+    memory = fresh(5)
+    ladder = Ladder(memory)
+    ladder.next("silent", 5, 0)
+    for _ in range(4):
+        ladder.joins(5)
+    ladder.looked(heard, 5)
+    assert ladder.next("no-join", 5, 0) == ("join", 350_000 if heard else 700_000)
+    return memory
+
+
+# Such a join begins when a beacon is heard where none was, and not for one that was there.
+def test_a_meter_that_comes_back_is_joined_at_once():
+    kept = (0x3B, 0x8CF5, MAC)
+    radio = Radio([None], looks=[[], [], [], [NEAR]])
+    joined, _, status, clock, _ = connect(radio, kept, silence=waiting(False))
+    assert joined and clock.slept == [60_000] * 3
+    assert status.counters["event.39"] == 1, "a look is no step"
+    radio = Radio([None], looks=[[NEAR]])
+    joined, _, _, clock, _ = connect(radio, kept, silence=waiting(True))
+    assert joined and clock.slept == [60_000] * 5 + [50_000]
+
+
+def test_a_module_that_dies_while_a_join_waits_is_set_up():
+    radio = Radio([None], looks=[[], Timeout("SKSCAN"), [NEAR]])
+    joined, _, status, clock, _ = connect(radio, (0x3B, 0x8CF5, MAC), silence=waiting(False))
+    assert joined and radio.named("probe") == 2
+    assert status.counters["module.failed"] == 1
 
 
 def test_wrong_id_hears_others_but_not_ours():
@@ -187,7 +235,7 @@ def test_nobody_heard():
 
 
 def test_beacon_but_no_join_is_too_far():
-    _, _, status, _, _ = connect(Radio([JoinTimeout()], [FAR]), pauses=1)
+    _, _, status, _, _ = connect(Radio([JoinTimeout()], [FAR], looks=[[FAR]]), pauses=1)
     assert status.code("radio") == "too-far"
     assert "-92" in status.detail("radio")
 
@@ -289,4 +337,4 @@ def test_a_join_that_the_module_did_not_begin_is_none():
         radio = Radio([Timeout(command)] * 5 + [None])
         joined, _, _, clock, _ = connect(radio, (0x3B, 0x8CF5, MAC))
         assert joined
-        assert (max(clock.slept or [0]) > 240_000) == (counted > 0), (command, clock.slept)
+        assert (sum(clock.slept) > 250_000) == (counted > 0), (command, clock.slept)

@@ -7,6 +7,7 @@ from fakeclock import FakeClock, FakeDriver, Lines, Recorder
 from gateway.exchange import Exchange
 from gateway.meter import Meter
 from helpers import hex_, run
+from wisun import GateClosed
 
 UTC = 1_700_000_000
 MAP = hex_("19 41 41 41 60 40 40 00 62 43 00 41 40 40 43 02 02")
@@ -297,3 +298,20 @@ def test_an_impossible_date_in_one_direction_costs_the_other_nothing():
     assert rig.meter.lacks_slot(SLOT), "the other direction is to be asked for"
     rig.notify([(0xEB, bad), (0xEA, PROPS[0xEA])])
     assert len(rig.outbox.kept) == 2
+
+
+# Each request waits at the gate for 75 s: one is enough for a poll.
+def test_a_gate_that_stays_closed_is_waited_for_once():
+    rig = Rig()
+    run(rig.meter.learn())
+    waits = []
+
+    async def closed(ms):
+        waits.append(ms)
+        raise GateClosed("limited")
+
+    rig.driver.gate = "limited"
+    rig.driver.open_gate = closed
+    assert not run(rig.meter.poll(True))
+    assert waits == [75_000] and rig.meter.silent == 0
+    assert rig.status.code("radio") == "limited"
