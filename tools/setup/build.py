@@ -63,6 +63,7 @@ LAZY: dict[str, str] = {
     "boards/led_plain": "instead of a WS2812; a board loads one kind of LED",
     "boards/rare": "loaded for one call, then dropped",
     "gateway/backlog": "loaded for one upload when readings lie on flash, then dropped",
+    "gateway/blame": "loaded for one sentence, then dropped",
     "gateway/asked": "loaded for the checks that somebody asked for at the prompt",
     "gateway/batch": "loaded for one upload, then dropped",
     "gateway/checks": "loaded for one check, then dropped",

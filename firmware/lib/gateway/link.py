@@ -10,8 +10,6 @@ from wisun import GateClosed, JoinRefused, JoinTimeout, Pan, RadioError, Refused
 
 _JOIN_MS = const(60_000)  # nobody ever joined later
 _BOOT_MS = const(3_000)  # both manuals, after a reset
-_TOO_FAR = const(-88)  # dBm, the guideline's limit
-_PROOF = const(3)  # refusals in good reception before the password is doubted
 
 # What ended the session: an event's code, the command that the module left unanswered, or what
 # became of the last requests. Anything else is the module's fault, too.
@@ -27,6 +25,14 @@ _CAUSES = {
     "silent": "silent",
     "unsent": "unsent",
 }
+
+
+# Gone again after one call.
+def _blame():
+    from gateway import blame
+
+    drop("blame")
+    return blame
 
 
 class Link:
@@ -180,15 +186,15 @@ class Link:
         except JoinRefused:
             memory.ready = False  # perhaps the module has lost its credentials
             if not heard:  # some modules say so, too, when nobody answers
-                self._judge_silence(pan)
+                _blame().silence(self.status, pan)
                 return "no-join"
             memory.refused += 1
             self.status.count("join.refused")
-            self._judge_refusal(pan)
+            _blame().refusal(self.status, memory.refused, pan)
             return "refused"
         except JoinTimeout:
             self.status.count("join.timeout")
-            self._judge_silence(pan)
+            _blame().silence(self.status, pan)
             return "no-join"
         except (Timeout, Refused) as e:
             if e.command not in ("SKJOIN", "0056"):
@@ -237,7 +243,7 @@ class Link:
             if others:
                 pan = await self.driver.find((6, 7))
             if pan is None:
-                self._judge_emptiness(others)
+                _blame().emptiness(self.status, others)
                 return "no-beacon"
         self.memory.pan = pan
         self.status.radio(pan.rssi)
@@ -245,41 +251,3 @@ class Link:
         if self.status.code("config") == "wrong-id":
             self.status.clear("config")
         return "heard"
-
-    # -- what to say of it
-
-    def _judge_emptiness(self, others):
-        if others:
-            self.status.problem(
-                "config",
-                "wrong-id",
-                "a meter is near but none answers to this broute.id: check its last 8 characters",
-            )
-        else:
-            self.status.clear("config")
-            self.status.problem(
-                "radio", "no-beacon", "no meter heard: move nearer to it or check the antenna"
-            )
-
-    # Wrong password: heard well, refused again and again. One refusal proves nothing: a meter
-    # refuses too while it still holds the session of before a restart.
-    def _judge_refusal(self, pan):
-        refused = self.memory.refused
-        if refused >= _PROOF and pan.rssi is not None and pan.rssi >= _TOO_FAR:
-            self.status.problem(
-                "config",
-                "wrong-password",
-                "the meter is near (%d dBm) but refused %d times: check broute.password"
-                % (pan.rssi, refused),
-            )
-        else:
-            detail = "the meter refused to join, trying again (%d)" % refused
-            self.status.problem("radio", "join-refused", detail)
-
-    def _judge_silence(self, pan):
-        if pan.rssi is None:
-            detail = "the remembered meter does not answer, trying again"
-            self.status.problem("radio", "join-timeout", detail)
-        else:
-            detail = "the meter was heard (%d dBm) but does not answer: move nearer" % pan.rssi
-            self.status.problem("radio", "too-far", detail)

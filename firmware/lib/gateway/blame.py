@@ -1,0 +1,46 @@
+# What to tell the owner when the meter could not be joined. Loaded for one sentence, and dropped.
+from micropython import const
+
+_TOO_FAR = const(-88)  # dBm, the guideline's limit
+_PROOF = const(3)  # refusals in good reception before the password is doubted
+
+
+def emptiness(status, others):
+    """No beacon of our meter, but those of `others`, if any."""
+    if others:
+        status.problem(
+            "config",
+            "wrong-id",
+            "a meter is near but none answers to this broute.id: check its last 8 characters",
+        )
+    else:
+        status.clear("config")
+        status.problem(
+            "radio", "no-beacon", "no meter heard: move nearer to it or check the antenna"
+        )
+
+
+def refusal(status, refused, pan):
+    """The meter refused, for the so-manyth time in a row."""
+    # Wrong password: heard well, refused again and again. One refusal proves nothing: a meter
+    # refuses too while it still holds the session of before a restart.
+    if refused >= _PROOF and pan.rssi is not None and pan.rssi >= _TOO_FAR:
+        status.problem(
+            "config",
+            "wrong-password",
+            "the meter is near (%d dBm) but refused %d times: check broute.password"
+            % (pan.rssi, refused),
+        )
+    else:
+        detail = "the meter refused to join, trying again (%d)" % refused
+        status.problem("radio", "join-refused", detail)
+
+
+def silence(status, pan):
+    """The join came to no end."""
+    if pan.rssi is None:
+        detail = "the remembered meter does not answer, trying again"
+        status.problem("radio", "join-timeout", detail)
+    else:
+        detail = "the meter was heard (%d dBm) but does not answer: move nearer" % pan.rssi
+        status.problem("radio", "too-far", detail)
