@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text, update
 
 from kenshin.server import energy, gateways, hours, ingest, rollup, settings, wire
 from kenshin.server.housekeeping import LEASE, Housekeeper
-from kenshin.server.schema import Day, Gateway, Hour, Lease, Reading, Stale, State
+from kenshin.server.schema import Day, Gateway, Health, Hour, Lease, Reading, Stale, State
 from kenshin.server.slots import INSTANT
 
 T0 = 1_795_392_000  # 09:00 in Japan
@@ -366,3 +366,57 @@ def test_one_server_at_a_time_keeps_house_and_another_takes_over(lab, board, ins
     with lab.store.writing() as connection:
         connection.execute(update(Lease).values(until=lab.now + 10**8))
     assert one.lease()
+
+
+def test_a_clock_that_is_ahead_for_a_while_drops_and_folds_nothing_before_its_time(
+    lab, board, instant
+):
+    gateway = ours(lab, board)
+    real = lab.now
+    board.upload(*[instant(n, real - n * HOUR, 10) for n in range(30)], status={"word": "radio"})
+    keeper = Housekeeper(lab.store, lambda: lab.now)
+    keeper.work()
+    lab.now = real + 1200 * 86_400
+    keeper.work()
+    assert count(lab, Reading) == 30
+    assert count(lab, Health) == 1
+    board.upload(instant(30, real + 60, 10), status={"word": None})
+    keeper.work()
+    assert count(lab, Reading) == 31
+    lab.now = real + 2 * HOUR
+    board.upload(instant(31, real + HOUR, 10), status={"word": None})
+    keeper.work()
+    with lab.store.reading() as connection:
+        state = connection.execute(select(State.rolled, State.purged)).one()
+        folded = hours.stored(connection, gateway, 0, 2 * real)
+    assert state.rolled <= real + 2 * 86_400 and not state.purged
+    assert sum(hour.power_sum for hour in folded) == 320
+    # And the history of its health goes on.
+    with lab.store.reading() as connection:
+        assert real + 2 * HOUR in set(connection.scalars(select(Health.t)))
+
+
+def test_hours_folded_by_a_clock_that_was_years_ahead_are_opened_again(lab, board, instant):
+    gateway = ours(lab, board)
+    board.upload(instant(1, DAY0, 5))
+    roll(lab, gateway)
+    with lab.store.writing() as connection:
+        connection.execute(update(State).values(rolled=lab.now // HOUR * HOUR + 1200 * 86_400))
+    keeper = Housekeeper(lab.store, lambda: lab.now)
+    keeper.work()
+    with lab.store.reading() as connection:
+        assert connection.scalar(select(State.rolled)) == rollup.target(lab.now)
+        assert rollup.due(connection, lab.now, 10) == []
+    # What comes now is seen at once, and folded in its time.
+    board.upload(instant(2, lab.now - 60, 7))
+    with lab.store.reading() as connection:
+        rolled = connection.scalar(select(State.rolled))
+        seen = hours.hours(connection, gateway, rolled, DAY0, lab.now)
+    assert [hour.power_sum for hour in seen] == [5, 7]
+
+
+def test_old_instants_of_a_gateway_that_is_silent_are_dropped_all_the_same(lab, board, instant):
+    board.upload(instant(1, T0 - 500 * 86_400))
+    lab.board("other").upload(instant(1, T0))
+    Housekeeper(lab.store, lambda: lab.now).work()
+    assert count(lab, Reading) == 1

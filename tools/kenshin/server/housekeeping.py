@@ -63,9 +63,12 @@ class Housekeeper:
             for t in (now, now + 15 * 86_400):
                 with self._store.writing() as connection:
                     hot.make_partition(connection, t)
-        self._fold(now)
+        with self._store.reading() as connection:
+            sure = rollup.sure(connection, now)
+        if sure is not None:
+            self._fold(sure)
         if not 0 <= now - self._dropped < DROP_EVERY:
-            self._drop(now)
+            self._drop(now, sure)
             self._dropped = now
 
     def lease(self) -> bool:
@@ -87,12 +90,16 @@ class Housekeeper:
                     if not self.lease():
                         return
 
-    def _drop(self, now: int) -> None:
+    def _drop(self, now: int, sure: int | None) -> None:
         with self._store.reading() as connection:
             wished = settings.read(connection)
-        keep = wished["retention.instant_days"]
-        if keep:
-            self._purge(now - keep * 86_400)
+        if sure is not None:
+            keep = wished["retention.instant_days"]
+            if keep:
+                self._purge(sure - keep * 86_400)
+            days = wished["retention.health_days"]
+            if days:
+                self._drop_health(sure - days * 86_400)
         with self._store.writing() as connection:
             connection.execute(delete(Rate).where(Rate.start < now - 2 * 86_400))
             connection.execute(delete(Invitation).where(Invitation.expires < now))
@@ -101,9 +108,6 @@ class Housekeeper:
             connection.execute(
                 delete(Session).where(or_(Session.seen < idle, Session.created < oldest))
             )
-        days = wished["retention.health_days"]
-        if days:
-            self._drop_health(now - days * 86_400)
 
     def _purge(self, limit: int) -> None:
         after = -1

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, and_, delete, func, or_, select, update
 
 from kenshin.server import energy, hours, units
 from kenshin.server.hours import HOUR, HourRow
@@ -23,6 +23,9 @@ from kenshin.server.upserts import upsert
 GRACE = 600
 # At most so much at once, in seconds: a transaction stays short.
 AT_ONCE = 31 * 86_400
+DAY = 86_400
+# So many gateways, those heard last, say how late it certainly is.
+_WITNESSES = 20
 # How far back a meter's own history reaches, in days.
 HISTORY_DAYS = 99
 # Days asked for at once, newest first.
@@ -58,10 +61,29 @@ def target(now: int) -> int:
     return (now - GRACE) // HOUR * HOUR
 
 
+def sure(connection: Connection, now: int) -> int | None:
+    """As late as it certainly is: `now`, but at most a day after the newest reading of all.
+
+    Nothing is dropped because our clock was years ahead for an hour. None = no reading.
+    """
+    latest = select(State.gateway_id).where(State.last_seen.is_not(None))
+    latest = latest.order_by(State.last_seen.desc()).limit(_WITNESSES)
+    newest = [
+        connection.scalar(
+            select(func.max(Reading.t)).where(Reading.gateway_id == number, Reading.kind == kind)
+        )
+        for number in connection.scalars(latest).all()
+        for kind in KIND_CODES.values()
+    ]
+    found = max((t for t in newest if t is not None), default=None)
+    return None if found is None else min(now, found + DAY)
+
+
 def due(connection: Connection, now: int, limit: int) -> list[int]:
     """Gateways with something to fold."""
+    ahead = and_(State.rolled > target(now) + DAY, State.rolled > State.purged)
     behind = select(State.gateway_id).where(
-        State.rolled < target(now), State.last_seen.is_not(None)
+        or_(State.rolled < target(now), ahead), State.last_seen.is_not(None)
     )
     late = select(Stale.gateway_id).distinct()
     found = [*connection.scalars(behind.limit(limit)), *connection.scalars(late.limit(limit))]
@@ -77,15 +99,16 @@ def roll(connection: Connection, gateway_id: int, now: int) -> bool:
     if not start:
         first = _first(connection, gateway_id)
         start = goal if first is None else min(goal, first // HOUR * HOUR)
-    end = min(goal, start + AT_ONCE)
+    elif start > goal + DAY:
+        # A clock was ahead, and is not any more.
+        start = max(goal, min(start, state.purged))
+    end = max(start, min(goal, start + AT_ONCE))
     touched: set[int] = set()
     if start < end:
         _keep(connection, hours.raw(connection, gateway_id, start, end))
         touched |= set(range(start, end, HOUR))
     touched |= _late(connection, gateway_id, end)
-    connection.execute(
-        update(State).where(State.gateway_id == gateway_id).values(rolled=max(end, state.rolled))
-    )
+    connection.execute(update(State).where(State.gateway_id == gateway_id).values(rolled=end))
     _days(connection, gateway_id, end, state.zone, touched)
     if end >= goal:
         _want(connection, gateway_id, now)

@@ -24,7 +24,7 @@ def tell(
     for state, status, now in telling:
         get = status.get
         bucket = now // HEALTH_EVERY * HEALTH_EVERY
-        if bucket > state.health_t:
+        if bucket != state.health_t:  # earlier, when a clock was ahead before
             health.append(
                 HealthRow(
                     state.gateway_id,
@@ -48,7 +48,7 @@ def tell(
                 get("rssi"),
                 get("queue"),
                 get("uptime"),
-                max(bucket, state.health_t),
+                bucket,
                 state.gateway_id,
             )
         )
