@@ -302,20 +302,6 @@ def test_nothing_that_is_not_folded_is_dropped(lab, board, instant):
         assert rollup.purge(connection, gateway, T0) == 2
 
 
-def test_days_whose_half_hours_are_missing_are_wished_for(lab, board, slot):
-    gateway = ours(lab, board)
-    full = [DAY0 - n * 1800 for n in range(1, 48 * 4 + 1)]
-    rows = [slot(n, t, n) for n, t in enumerate(full) if t != DAY0 - 30 * 1800]
-    rows = [row for row in rows if not DAY0 - 3 * 86_400 <= row[2] < DAY0 - 2 * 86_400]
-    board.upload(*rows)
-    assert board.upload()["want"] == []
-    roll(lab, gateway)
-    assert board.upload()["want"] == ["2026-11-22", "2026-11-20"]
-    board.upload(slot(900, DAY0 - 30 * 1800, 30))
-    roll(lab, gateway)
-    assert board.upload()["want"] == ["2026-11-20"]
-
-
 def test_a_day_is_the_day_of_the_gateways_time_zone(lab, board, instant):
     gateway = ours(lab, board)
     board.upload(*[instant(n, DAY0 - 86_400 + n * HOUR, 1) for n in range(30)])

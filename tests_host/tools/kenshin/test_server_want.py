@@ -1,15 +1,18 @@
 """Days that are missing here are wished for, of a gateway that believes to have sent them."""
 
+from datetime import datetime
+
 import pytest
 
-from kenshin.server import want, wire
+from kenshin.server import units, want, wire
+from kenshin.server.housekeeping import Housekeeper
 
 JST = 9 * 3600
 DAY = 86_400
 
 
-def told(missing: int | None = 0, days: int | None = 99):
-    return {"status": {"repair": {"missing": missing, "days": days, "reading": None}}}
+def told(missing: int | None = 0, days: int | None = 99, reading: str | None = None):
+    return {"status": {"repair": {"missing": missing, "days": days, "reading": reading}}}
 
 
 def day(today, back):
@@ -44,6 +47,24 @@ def test_a_new_server_wishes_for_all_days_in_turn(lab, board):
     assert max(seen) == "2026-11-22" and min(seen) == "2026-08-16"
 
 
+def test_a_half_hour_that_cannot_be_had_hides_no_other_day(lab, board, slot):
+    never = day(lab.now, 2) + 7 * 1800  # a gap in the meter's own history
+    keeper = Housekeeper(lab.store, lambda: lab.now)
+    asked = set()
+    for _ in range(8):
+        # What it cannot have the gateway counts as missing, for as long as the meter goes back.
+        for wish in board.upload(**told(missing=1))["want"]:
+            begin = int(datetime.fromisoformat(wish).replace(tzinfo=units.JST).timestamp())
+            times = [t for t in range(begin, begin + DAY, 1800) if t != never]
+            if wish not in asked:
+                board.upload(*[slot(n, t, 5) for n, t in enumerate(times)], stream=begin)
+            asked.add(wish)
+        keeper.work()
+        lab.now += want.EVERY
+    assert len(asked) == 99
+    assert board.upload(**told(missing=1))["want"] == ["2026-11-21"]
+
+
 def test_only_days_that_are_not_whole(lab, board, fill):
     fill(board, *(b for b in range(1, 100) if b not in (3, 40)))
     fill(board, 40, slots=range(47))
@@ -73,7 +94,7 @@ def test_no_further_back_than_the_meter_tells(lab, board):
         {"status": {"repair": None}},
         {"status": {"repair": "all well"}},
         {"status": {"repair": {}}},
-        told(missing=5),
+        told(missing=5, reading="2026-11-20"),
         told(missing=None),
         told(days=0),
         told(days=None),

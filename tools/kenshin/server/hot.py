@@ -37,7 +37,6 @@ class StateRow(NamedTuple):
     health_t: int
     rolled: int
     purged: int
-    want: str
 
 
 _STATE = ", ".join(StateRow._fields)

@@ -58,7 +58,6 @@ class Outcome:
     rejected: list[tuple[int, str]]
     stored: int  # rows that are new
     conflicts: int  # values that disagree with those that stand, new
-    want: str = "[]"  # JSON: days whose history is wished for
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,4 +359,4 @@ def _outcome(work: _Work) -> Outcome:
         ack = ranges.spans_of(seq for seq in rows if seq not in refused)
     else:
         ack = ranges.spans_of(rows)
-    return Outcome(ack, work.rejected, work.stored, work.conflicts, work.state.want)
+    return Outcome(ack, work.rejected, work.stored, work.conflicts)

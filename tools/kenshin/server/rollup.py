@@ -1,22 +1,21 @@
-"""Folding instants into hours and days, dropping old instants, and saying which days are wanted.
+"""Folding instants into hours and days, and dropping old instants.
 
 One gateway at a time, each in a transaction of its own: uploads are hardly held up, and it may
 be interrupted anywhere. The gateway's state is locked first, as an upload does it: of the two one
 sees all that the other did.
 """
 
-import json
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, and_, delete, func, or_, select, update
 
-from kenshin.server import energy, hours, units
+from kenshin.server import energy, hours
 from kenshin.server.hours import HOUR, HourRow
 from kenshin.server.schema import Day, Gateway, Hour, Reading, Stale, State
-from kenshin.server.slots import HALF_HOUR, INSTANT, KIND_CODES
+from kenshin.server.slots import INSTANT, KIND_CODES
 from kenshin.server.upserts import upsert
 
 # An hour is folded so long after its end: late uploads are then the exception.
@@ -26,10 +25,6 @@ AT_ONCE = 31 * 86_400
 DAY = 86_400
 # So many gateways, those heard last, say how late it certainly is.
 _WITNESSES = 20
-# How far back a meter's own history reaches, in days.
-HISTORY_DAYS = 99
-# Days asked for at once, newest first.
-MOST_WANTED = 10
 
 
 def day_start(t: int, zone: str) -> int:
@@ -110,8 +105,6 @@ def roll(connection: Connection, gateway_id: int, now: int) -> bool:
     touched |= _late(connection, gateway_id, end)
     connection.execute(update(State).where(State.gateway_id == gateway_id).values(rolled=end))
     _days(connection, gateway_id, end, state.zone, touched)
-    if end >= goal:
-        _want(connection, gateway_id, now)
     return end < goal
 
 
@@ -216,34 +209,6 @@ def rezone(connection: Connection, gateway_id: int) -> None:
         # From noon to noon: no day is missed, whatever the zone.
         touched = set(range(begin // HOUR * HOUR, state.rolled, 12 * HOUR))
         _days(connection, gateway_id, state.rolled, state.zone, touched | {state.rolled - 1})
-
-
-def _want(connection: Connection, gateway_id: int, now: int) -> None:
-    """Days, in the meter's own time, whose half-hourly values are not all there."""
-    today = day_start(now, "Asia/Tokyo")
-    since = today - HISTORY_DAYS * 86_400
-    here = (Reading.gateway_id == gateway_id, Reading.kind == HALF_HOUR)
-    first = connection.scalar(select(func.min(Reading.t)).where(*here, Reading.t >= since))
-    wanted: list[str] = []
-    if first is not None:
-        begin = day_start(first, "Asia/Tokyo")
-        number = ((Reading.t - begin) // 86_400).label("number")
-        counts = {
-            int(row[0]): row[1]
-            for row in connection.execute(
-                select(number, func.count())
-                .where(*here, Reading.t >= begin, Reading.t < today, Reading.normal.is_not(None))
-                .group_by(number)
-            )
-        }
-        for n in range((today - begin) // 86_400 - 1, -1, -1):
-            expected = 48 - (first - begin) // 1800 if n == 0 else 48
-            if counts.get(n, 0) < expected and len(wanted) < MOST_WANTED:
-                day_of = datetime.fromtimestamp(begin, units.JST) + timedelta(days=n)
-                wanted.append(day_of.date().isoformat())
-    connection.execute(
-        update(State).where(State.gateway_id == gateway_id).values(want=json.dumps(wanted))
-    )
 
 
 def purge(connection: Connection, gateway_id: int, limit: int) -> int:

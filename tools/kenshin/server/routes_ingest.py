@@ -8,7 +8,6 @@ import logging
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
 
 from kenshin.server import body, problems, tokens, units, want, wire
@@ -102,8 +101,8 @@ async def receive(request: Request, service: Service) -> Response:
         )
     if batch.status_faults:
         log.warning("%s: status ignored: %s", gateway.code, ", ".join(batch.status_faults))
-    days: list[str] = from_json(outcome.want) if len(outcome.want) > 2 else []
-    if not days and now - service.looked.get(gateway.id, 0) >= want.EVERY:
+    days: list[str] = []
+    if now - service.looked.get(gateway.id, 0) >= want.EVERY:
         days = await _missing(service, gateway, batch.status, now)
     answer = wire.receipt(now, outcome.ack, outcome.rejected, days)
     return Response(answer, media_type="application/json", headers={"Cache-Control": "no-store"})
@@ -112,8 +111,8 @@ async def receive(request: Request, service: Service) -> Response:
 async def _missing(
     service: Service, gateway: Known, status: dict[str, Any] | None, now: int
 ) -> list[str]:
-    """Days that are not whole here, of a gateway that believes itself to have sent everything."""
-    reach = want.content(status)
+    """Days that are not whole here, of a gateway that has sent all that it can by itself."""
+    reach = want.rests(status)
     if reach is None:
         return []
     service.looked[gateway.id] = now

@@ -84,7 +84,7 @@ class State(Base):
     rejected: Mapped[int] = mapped_column(BigInteger, default=0)
     rolled: Mapped[int] = mapped_column(BigInteger, default=0)  # hours before this are in `hours`
     purged: Mapped[int] = mapped_column(BigInteger, default=0)  # no instants before this are kept
-    want: Mapped[str] = mapped_column(Text, default="[]")  # JSON: days to be asked for
+    want: Mapped[str] = mapped_column(Text, default="[]")  # of no use any more
 
 
 class Reading(Base):

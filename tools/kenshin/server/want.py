@@ -1,9 +1,10 @@
 """Which days' half-hours are missing here, so that the gateway may read them from its meter again.
 
-Asked of gateways only that tell in their status what is missing as they see it, and only when that
-is nothing: as long as a gateway mends by itself it needs no advice. So a server that is new, or
-was set back, gets the last 99 days again. What the meter itself does not know is asked for again
-and again; a gateway reads a day at most once a week for that.
+Asked of gateways only that tell in their status what is missing as they see it, and only while
+they rest: as long as a gateway mends by itself it needs no advice. (It rests when nothing is
+missing, or when it has asked for the rest in vain.) So a server that is new, or was set back, gets
+the last 99 days again. What the meter itself does not know is asked for again and again; a gateway
+reads a day at most once a week for that.
 """
 
 from datetime import date, timedelta
@@ -24,10 +25,12 @@ _SLOTS = 48
 _EPOCH = date(1970, 1, 1)
 
 
-def content(status: dict[str, Any] | None) -> int | None:
-    """How many days back the gateway's meter tells, when by its own `status` it lacks nothing."""
+def rests(status: dict[str, Any] | None) -> int | None:
+    """How many days back the gateway's meter tells, when by its own `status` it rests."""
     repair: dict[str, Any] | None = status.get("repair") if status else None
-    if not repair or repair.get("missing") != 0:
+    if not repair or repair.get("missing") is None:
+        return None
+    if repair["missing"] and repair.get("reading") is not None:
         return None
     days: int | None = repair.get("days")
     return min(days, DAYS) if days else None
