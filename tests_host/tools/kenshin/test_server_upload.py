@@ -5,9 +5,10 @@ import logging
 import pytest
 from sqlalchemy import insert, select
 
-from kenshin.server import aside, gateways, ingest, problems, tokens
+from kenshin.server import aside, gateways, ingest, problems, settings, tokens
 from kenshin.server.schema import Conflict, Gateway, Received, Rejection, Token
 from kenshin.server.service import Limits
+from kenshin.server.store import Store
 
 T0 = 1_795_392_000
 
@@ -70,6 +71,19 @@ def test_energies_beyond_32_and_53_bits_come_back_exactly(board, slot):
     assert (reading["normal"], reading["reverse"]) == (huge, 2**53 + 1)
     assert reading["normal_kwh"] == "922337203685477.5807"
     assert board.detail()["newest"]["normal"]["text"] == "922337203685477.5807"
+
+
+def test_the_wished_interval_is_told_from_the_moment_it_is_set(lab, board):
+    assert board.upload()["interval"] is None
+    for wish, told in ((120, 120), (3600, 3600), (0, None)):
+        # As by the command, in another process.
+        other = Store(lab.store.url)
+        with other.writing() as connection:
+            settings.write(connection, {"upload.interval": wish})
+        other.close()
+        assert board.upload()["interval"] == told
+    with pytest.raises(settings.SettingError, match="0, or between 10 and 3600"):
+        settings.check("upload.interval", 9)
 
 
 def test_a_heartbeat_without_readings_keeps_the_status(lab, board):

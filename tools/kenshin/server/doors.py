@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from kenshin.server import gateways
+from kenshin.server import directory, gateways
 from kenshin.server.gateways import Holder, Known
 from kenshin.server.problems import Problem
 from kenshin.server.store import Store
@@ -45,7 +45,7 @@ class Doors:
     def look(self, store: Store, hashed: str) -> tuple[Holder | None, str]:
         """Look it up, and remember it when it is known; also the directory's version."""
         with store.reading() as connection:
-            version = gateways.version(connection)
+            version = directory.version(connection)
             found = gateways.holder_of(connection, hashed)
         if found is not None:
             self._fresh(version)[hashed] = found
@@ -53,7 +53,7 @@ class Doors:
 
     def check(self, connection: Connection, passed: Sequence[Passed]) -> list[Problem | None]:
         """Whether each may still do what it was let in for, in this transaction."""
-        version = gateways.version(connection)
+        version = directory.version(connection)
         self._fresh(version)
         return [None if one.version == version else self._again(connection, one) for one in passed]
 

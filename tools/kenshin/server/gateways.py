@@ -3,9 +3,10 @@
 import secrets
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, insert, or_, select, text, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from kenshin.server import settings, tokens, units
+from kenshin.server.directory import changed
 from kenshin.server.schema import (
     Alert,
     AlertMessage,
@@ -18,7 +19,6 @@ from kenshin.server.schema import (
     Group,
     Health,
     Hour,
-    Meta,
     Reading,
     Received,
     Rejection,
@@ -73,21 +73,6 @@ def check_name(name: str) -> str:
     if not 0 < len(name) <= 60 or not name.isprintable():
         raise GatewayError("a name has 1 to 60 printable characters")
     return name
-
-
-def changed(connection: Connection) -> None:
-    """Say that who may upload has changed: every server looks again before its next commit."""
-    connection.execute(
-        text(
-            "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT)"
-            " WHERE key = 'directory'"
-        )
-    )
-
-
-def version(connection: Connection) -> str:
-    """Grows with each change of who may upload."""
-    return connection.scalar(select(Meta.value).where(Meta.key == "directory")) or ""
 
 
 def add(connection: Connection, name: str, now: int) -> Added:

@@ -104,7 +104,7 @@ async def receive(request: Request, service: Service) -> Response:
     days: list[str] = []
     if now - service.looked.get(gateway.id, 0) >= want.EVERY:
         days = await _missing(service, gateway, batch.status, now)
-    answer = wire.receipt(now, outcome.ack, outcome.rejected, days)
+    answer = wire.receipt(now, outcome.ack, outcome.rejected, days, service.interval or None)
     return Response(answer, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 

@@ -25,7 +25,10 @@ def _key(kind: Any = BigInteger) -> Any:
 
 
 class Meta(Base):
-    """Facts about the database itself. `directory` grows with every change of who may upload."""
+    """Facts about the database itself.
+
+    `directory` grows with every change of who may upload, and of the settings.
+    """
 
     __tablename__ = "meta"
     key: Mapped[str] = mapped_column(String(40), primary_key=True)

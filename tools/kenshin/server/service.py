@@ -64,6 +64,8 @@ class Service:
         self.looked: dict[int, int] = {}  # gateway: when its missing days were looked for
         self.clocks = Clocks()
         self.doors = Doors()
+        self.interval = 0  # seconds wished between uploads; 0 = none is wished
+        self._interval_of = "never read"  # the directory's version when it was read
         self.writer = writer.Writer[Incoming, Outcome](
             self.store, self._store_all, self.limits.queue, self._prepare
         )
@@ -101,6 +103,9 @@ class Service:
     ) -> Sequence[Outcome | Exception]:
         refused = self.doors.check(connection, [item.passed for item in items])
         uploads = [item.upload for item, why in zip(items, refused, strict=True) if why is None]
+        if self.doors.version != self._interval_of:
+            self.interval = settings.number(connection, "upload.interval")
+            self._interval_of = self.doors.version
         outcomes = iter(ingest.ingest_all(connection, uploads))
         return [next(outcomes) if why is None else why for why in refused]
 

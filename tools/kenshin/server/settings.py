@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, select
 
-from kenshin.server import units
+from kenshin.server import directory, units
 from kenshin.server.schema import Setting
 from kenshin.server.upserts import upsert
 
@@ -22,6 +22,7 @@ class Definition(NamedTuple):
     most: int = 0
     secret: bool = False
     choice: tuple[str, ...] = ()
+    above: int = 0  # the least but for 0
 
 
 DEFINITIONS: dict[str, Definition] = {
@@ -29,7 +30,7 @@ DEFINITIONS: dict[str, Definition] = {
     "retention.instant_days": Definition(400, 0, 36_500),
     "retention.health_days": Definition(400, 0, 36_500),
     # Seconds that gateways are asked to wait between uploads; 0 = as they like.
-    "upload.interval": Definition(0, 0, 3600),
+    "upload.interval": Definition(0, 0, 3600, above=10),
     # Requests a minute, for each API key.
     "api.rate": Definition(120, 1, 100_000),
     # Hours after which a session ends when it is not used, and in any case.
@@ -64,8 +65,10 @@ def check(key: str, value: Any) -> int | str:
             number = int(value)
         except (TypeError, ValueError):
             raise SettingError(f"{key} is a whole number") from None
-        if not definition.least <= number <= definition.most:
-            raise SettingError(f"{key} is between {definition.least} and {definition.most}")
+        if not definition.least <= number <= definition.most or 0 < number < definition.above:
+            zero = "0, or " if definition.above else ""
+            least = definition.above or definition.least
+            raise SettingError(f"{key} is {zero}between {least} and {definition.most}")
         return number
     text = str(value)
     if len(text) > 500 or not text.isprintable():
@@ -106,3 +109,4 @@ def write(connection: Connection, changes: dict[str, Any]) -> None:
     rows = [{"key": key, "value": json.dumps(check(key, value))} for key, value in changes.items()]
     if rows:
         upsert(connection, Setting, rows)
+        directory.changed(connection)  # servers that remember a setting read it again

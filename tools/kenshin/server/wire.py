@@ -245,7 +245,11 @@ def misplaced(kind: str, t: int, values: Sequence[Any], now: int) -> str | None:
 
 
 def receipt(
-    time: int, ack: list[Span], rejected: list[tuple[int, str]], want: Sequence[str] = ()
+    time: int,
+    ack: list[Span],
+    rejected: list[tuple[int, str]],
+    want: Sequence[str] = (),
+    interval: int | None = None,
 ) -> bytes:
     """The answer as JSON of at most REPLY_MAX bytes.
 
@@ -255,7 +259,11 @@ def receipt(
     days = list(want[:WANT_MAX])
     room = (REPLY_MAX - 256 - 13 * len(days)) // 2
     answer = Receipt(
-        time=time, ack=_fitting(ack, room), rejected=_fitting(rejected, room), want=days
+        time=time,
+        ack=_fitting(ack, room),
+        rejected=_fitting(rejected, room),
+        want=days,
+        interval=interval,
     )
     return answer.model_dump_json().encode()
 
