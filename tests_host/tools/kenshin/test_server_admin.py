@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from kenshin.cli import app
-from kenshin.server import doctor, people
+from kenshin.server import backups, doctor, export, people
 from kenshin.server.store import Store, database_url
 
 T0 = 1_795_392_000
-HEAD = "service_code,time,fwd_int_power_kwh,bwd_int_power_kwh\n"
+HEAD = ",".join(export.COLUMNS["half-hour"]) + "\n"
 
 
 @pytest.fixture
@@ -81,14 +81,15 @@ def test_settings_are_shown_set_and_checked(run):
 
 
 def test_what_was_exported_can_be_imported_elsewhere_and_again(
-    run, lab, board, instant, slot, tmp_path
+    run, lab, board, instant, slot, row, tmp_path
 ):
     times = [T0 - 1800 * n for n in range(3000)]
     board.upload(*[slot(n, t, 10**6 - n, n % 7) for n, t in enumerate(times[:1500])])
     board.upload(*[slot(n, t, 10**6 - n) for n, t in enumerate(times[1500:], 1500)])
     board.upload(instant(9000, T0 - 5, -12, current_r=-34, normal=2**62))
+    board.upload(*[row(9100 + n, "minute", T0 - 60 * n, normal=n) for n in range(60)])
     code = json.loads(run("gateway", "add", "copy", "--json"))["code"]
-    for kind, rows in (("half-hour", 3000), ("instant", 1)):
+    for kind, rows in (("half-hour", 3000), ("instant", 1), ("minute", 60)):
         file = str(tmp_path / f"{kind}.csv")
         run("export", "--kind", kind, "--gateway", board.code, "--bom", "--out", file)
         done = run("import", file, "--gateway", code)
@@ -105,14 +106,14 @@ def test_what_was_exported_can_be_imported_elsewhere_and_again(
     ("content", "words"),
     [
         ("a,b\n1,2\n", "not a file"),
+        (",".join(export.COLUMNS["day"]) + "\n", "days are sums"),
+        ('[\n{"service_code":"x"}\n]\n', "is JSON: export it as CSV"),
         ("", "not a file"),
         (b"\xff\xfe\x00", "not CSV in UTF-8"),
-        ("service_code,time,fwd_int_power_kwh,bwd_int_power_kwh\nx,now,1,2\n", "line 2"),
-        (
-            "service_code,time,fwd_int_power_kwh,bwd_int_power_kwh\nx,2026-11-01,1.00001,\n",
-            "line 2",
-        ),
-        ("service_code,time,fwd_int_power_kwh,bwd_int_power_kwh\nx,2026-11-01,1,\n", "no gateway"),
+        ("service_code,time,fwd_int_power_kwh,bwd_int_power_kwh\n", "not a file"),
+        (HEAD + "x,x,now,1,2,,,ntp,get\n", "line 2"),
+        (HEAD + "x,x,2026-11-01,1.00001,,,,ntp,get\n", "line 2"),
+        (HEAD + "x,x,2026-11-01,1,,,,ntp,get\n", "no gateway"),
     ],
 )
 def test_a_file_that_cannot_be_imported_is_told_in_words(run, tmp_path, content, words):
@@ -138,6 +139,37 @@ def test_a_backup_is_made_while_the_server_works(sqlite_lab, instant, tmp_path):
     # It is a database to work with.
     opened = Store(database_url(str(target)))
     opened.close()
+
+
+def test_a_backup_comes_to_its_end_although_the_server_writes(sqlite_lab, monkeypatch, tmp_path):
+    lab = sqlite_lab
+    with lab.store.writing() as connection:
+        connection.exec_driver_sql("CREATE TABLE filler (a BLOB)")
+        for _ in range(40):
+            connection.exec_driver_sql("INSERT INTO filler VALUES (zeroblob(1000000))")
+    other = Store(lab.store.url)
+    written = []
+
+    def more(_status, left, _total):
+        # Between any two pieces of the copy somebody else commits.
+        assert len(written) < 100, "the copy begins again and again"
+        with other.writing() as connection:
+            connection.exec_driver_sql("INSERT INTO filler VALUES (zeroblob(9))")
+        written.append(left)
+
+    connect = sqlite3.connect
+
+    class Source(sqlite3.Connection):
+        def backup(self, target, **how):
+            super().backup(target, **how, progress=more)
+
+    monkeypatch.setattr(sqlite3, "connect", lambda path: connect(path, factory=Source))
+    target = tmp_path / "copy.db"
+    backups.copy(lab.store, target)
+    other.close()
+    assert written
+    with closing(connect(target)) as connection:
+        assert connection.execute("SELECT count(*) FROM filler").fetchone() == (40,)
 
 
 def test_the_doctor_says_what_is_wrong_and_what_helps(run, lab):

@@ -65,7 +65,9 @@ def export(
 
 
 def import_(
-    file: Annotated[str, typer.Argument(help="A CSV that export wrote: half-hour or instant.")],
+    file: Annotated[
+        str, typer.Argument(help="A CSV that export wrote: half-hour, instant or minute.")
+    ],
     db: Database = None,
     gateway: Annotated[
         str | None, typer.Option(help="Put all of it into this gateway, whatever the file says.")
@@ -95,7 +97,10 @@ def backup(
             size = backups.copy(store, Path(file))
         except backups.BackupError as error:
             fail(error)
-    typer.echo(f"{file}: {size:,} bytes, checked. To go back: stop the server, put it in place.")
+    place = store.url.database
+    typer.echo(f"{file}: {size:,} bytes, checked.")
+    typer.echo(f"To go back: stop the server, delete {place}-wal and {place}-shm, and put this in")
+    typer.echo("the place of the database: what is in those two is of the other one.")
 
 
 def doctor(db: Database = None) -> None:

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, BinaryIO
@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from sqlalchemy import Connection
 
 from kenshin.server import gateways, units, wire
+from kenshin.server.export import COLUMNS
 from kenshin.server.ingest import Upload, ingest, prepare
 from kenshin.server.slots import ORIGINS
 from kenshin.server.store import Store
@@ -60,10 +61,7 @@ def read(store: Store, file: BinaryIO, gateway: str | None, now: int) -> Done:
 def _rows(text: io.TextIOWrapper) -> Iterator[tuple[str, list[Any]]]:
     try:
         reader = csv.DictReader(text)
-        names = set(reader.fieldnames or ())
-        if not {"service_code", "time", "fwd_int_power_kwh", "bwd_int_power_kwh"} <= names:
-            raise ImportFault("this is not a file of half-hours or instants that export wrote")
-        kind = "instant" if "active_power_w" in names else "half-hour"
+        kind = _kind(reader.fieldnames or ())
         for number, item in enumerate(reader, 1):
             try:
                 yield item["service_code"], _row(number, kind, item)
@@ -71,6 +69,20 @@ def _rows(text: io.TextIOWrapper) -> Iterator[tuple[str, list[Any]]]:
                 raise ImportFault(f"line {reader.line_num}: {error}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise ImportFault(f"not CSV in UTF-8: {error}") from None
+
+
+def _kind(names: Sequence[str]) -> str:
+    for kind, columns in COLUMNS.items():
+        if sorted(names) == sorted(columns):
+            if kind == "day":
+                raise ImportFault("days are sums, made here: import half-hours and instants")
+            return kind
+    if names and names[0].lstrip().startswith("["):
+        raise ImportFault("this is JSON: export it as CSV")
+    raise ImportFault(
+        "this is not a file of half-hours, instants or minutes that export wrote: "
+        "its first line does not have their columns"
+    )
 
 
 def _row(number: int, kind: str, item: dict[str, str]) -> list[Any]:
