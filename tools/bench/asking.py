@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import time
 
 from sqlalchemy import Connection, text
 
 from bench.report import Table, number
 from bench.serving import KINDS, NoPostgres, Served, database
-from kenshin.server import gateways, hot, rollup
+from kenshin.server import gateways, hot, people, rollup, web
 from kenshin.server.store import Store, database_url
 
 ROWS = int(os.environ.get("KENSHIN_ROWS", "1000000"))
@@ -46,15 +47,20 @@ def _seed(connection: Connection, numbers: list[int], each: int, now: int) -> No
             )
 
 
-def _fill(url: str, rows: int) -> tuple[str, int]:
-    """(a service code, rows stored)."""
+def _fill(url: str, rows: int) -> tuple[str, int, str]:
+    """(a service code, rows stored, the cookie of an owner)."""
     now = int(time.time())
     each = rows // _GATEWAYS
     store = Store(database_url(url))
     try:
         with store.writing() as connection:
             added = [gateways.add(connection, f"home {n}", now) for n in range(_GATEWAYS)]
-            numbers = [gateways.find(connection, one.code).id for one in added]
+            known = [gateways.find(connection, one.code) for one in added]
+            for one in known:
+                gateways.edit(connection, one, group="street", contract=40)
+            numbers = [one.id for one in known]
+            owner = people.add(connection, "bench", "owner", now)
+            cookie = people.begin(connection, owner, now, "")
         if store.postgres:
             for t in range(now - each * _STEP - 86_400, now + 86_400, 20 * 86_400):
                 with store.writing() as connection:
@@ -65,24 +71,28 @@ def _fill(url: str, rows: int) -> tuple[str, int]:
             with store.writing() as connection:
                 connection.execute(text("UPDATE gateway_state SET last_seen = :t"), {"t": now})
                 _seed(connection, [number_], each, now)
-        more = True
-        while more:
-            with store.writing() as connection:
-                more = rollup.roll(connection, numbers[0], now)
+        for number_ in numbers:
+            more = True
+            while more:
+                with store.writing() as connection:
+                    more = rollup.roll(connection, number_, now)
+        if store.postgres:
+            with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as plain:
+                plain.execute(text("ANALYZE"))  # as autovacuum does after a while
         with store.reading() as connection:
             stored = connection.execute(text("SELECT count(*) FROM readings")).scalar()
     finally:
         store.close()
-    return added[0].code, int(stored or 0)
+    return added[0].code, int(stored or 0), cookie
 
 
-def _ask(port: int, path: str) -> list[float]:
+def _ask(port: int, path: str, cookie: str) -> list[float]:
     waits: list[float] = []
     link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         for _ in range(_TIMES):
             begun = time.monotonic()
-            link.request("GET", path)
+            link.request("GET", path, headers={"Cookie": f"kenshin={cookie}"})
             reply = link.getresponse()
             content = reply.read()
             waits.append((time.monotonic() - begun) * 1000)
@@ -104,10 +114,12 @@ def table() -> Table:
     for kind in KINDS:
         try:
             with database(kind) as where:
-                code, stored = _fill(where.url, ROWS)
+                code, stored, cookie = _fill(where.url, ROWS)
                 served = Served(where)
                 try:
-                    _table(found, kind, served.port, code, stored)
+                    _table(found, kind, served.port, code, stored, cookie)
+                    memory = served.memory() / 2**20
+                    found.how += f" Memory of the server with {kind}: {memory:.0f} MB."
                 finally:
                     served.stop()
         except NoPostgres as error:
@@ -115,13 +127,52 @@ def table() -> Table:
     return found
 
 
-def _table(found: Table, kind: str, port: int, code: str, stored: int) -> None:
+def _pages(port: int, cookie: str) -> list[str]:
+    """All pages that the menu leads to, and what these lead to: one of each sort."""
+    found: dict[str, str] = {}
+    ahead = [path for path, _, _ in web.MENU]
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    while ahead:
+        path = ahead.pop(0)
+        sort = re.sub(r"=[^&]*", "", re.sub(r"/(?:p\w{10}|\d+)(?=$|[/?])", "/*", path))
+        if sort in found or re.match(r"/(api|external_api|static|openapi|login|exports/)", path):
+            continue
+        link.request("GET", path, headers={"Cookie": f"kenshin={cookie}"})
+        reply = link.getresponse()
+        content = reply.read().decode()
+        target = reply.getheader("location")
+        if reply.status == 303 and target:
+            ahead.append(target)
+            continue
+        if reply.status != 200:
+            raise RuntimeError(f"{path}: {reply.status}")
+        found[sort] = path
+        hrefs = re.findall(r'href="(/[^"#]*)', content)
+        # Each period of a chart is a page of its own.
+        ahead += [path.replace("&amp;", "&") for path in hrefs]
+        for path in hrefs:
+            if "period=" in path:
+                found[path.replace("&amp;", "&")] = path.replace("&amp;", "&")
+    link.close()
+    return list(dict.fromkeys(found.values()))
+
+
+def _table(found: Table, kind: str, port: int, code: str, stored: int, cookie: str) -> None:
     api, external = f"/api/v1/gateways/{code}", "/external_api/v1"
     day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
+    pages = [(f"page {path.replace(code, 'CODE')}", path) for path in _pages(port, cookie)]
     for words, path in (
-        ("first page", "/"),
+        *pages,
         ("gateways", "/api/v1/gateways"),
         ("newest values", api),
+        ("alerts", "/api/v1/alerts"),
+        ("energy of a day", f"{api}/energy?period=day"),
+        ("energy of a month", f"{api}/energy?period=month"),
+        ("energy of a year", f"{api}/energy?period=year"),
+        ("groups", "/api/v1/groups"),
+        ("sums of a group", "/api/v1/groups/1"),
+        ("year of a group", "/api/v1/groups/1/energy?period=year"),
+        ("metrics", "/metrics"),
         ("plot of 6 hours", f"{api}/plot"),
         ("plot of 48 hours", f"{api}/plot?hours=48"),
         ("1,000 powers", f"{external}/active_power/{code}?from={day}&limit=1000"),
@@ -129,7 +180,7 @@ def _table(found: Table, kind: str, port: int, code: str, stored: int) -> None:
         ("days of a year", f"{external}/fwd_power_day/{code}?from=2020-01-01&limit=366"),
         ("CSV of a day of instants", f"{external}/export?kind=instant&gateway={code}"),
     ):
-        waits = _ask(port, path)
+        waits = _ask(port, path, cookie)
         found.add(
             f"{kind}, {words}",
             number(stored),

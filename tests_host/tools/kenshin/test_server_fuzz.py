@@ -56,7 +56,9 @@ def test_fuzz_no_request_is_a_mistake_of_the_server(sqlite_lab, slot, caplog, re
         )
         label = case.operation.label
         codes.setdefault(label, set()).add(answer.status_code)
-        assert answer.status_code < 500, (label, answer.text)
+        # "Not now" is right for readings from times that the server's clock has not reached.
+        ahead = answer.status_code == 503 and answer.json()["type"] == "/problems/clock"
+        assert answer.status_code < 500 or ahead, (label, answer.text)
         documented = set(case.operation.definition.raw["responses"])
         assert str(answer.status_code) in documented | {"404", "405"}, (label, answer.text)
         if answer.status_code >= 400:

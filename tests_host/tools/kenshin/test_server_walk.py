@@ -126,9 +126,9 @@ def test_a_gateway_learns_nothing_of_another(house):
 
 
 def test_a_key_of_a_gateway_or_a_group_opens_nothing_else(house):
-    for scope in ({"gateway": "one"}, {"group": "group one"}):
+    for gateway, group in (("one", None), (None, "group one")):
         with house.lab.store.writing() as connection:
-            made = keys.add(connection, "k", T0, **scope)
+            made = keys.add(connection, "k", T0, gateway=gateway, group=group)
         pair = base64.b64encode(f"{made.access_key}:{made.secret}".encode()).decode()
         client = house.lab.visitor()
         client.headers["Authorization"] = f"Basic {pair}"
