@@ -78,15 +78,14 @@ def section() -> Section:
     size.add(
         "opening it", number(opened["known"]), "", *_reads(opened, ""), str(opened["decoded"])
     )
-    size.add(
-        "opening it without NVS", "", "", *_reads(forgotten, ""), str(forgotten["decoded"])
-    )
+    size.add("opening it without NVS", "", "", *_reads(forgotten, ""), str(forgotten["decoded"]))
     size.add("its first batch", str(opened["batch"]), "", *_reads(opened, "batch_"), "")
     cuts = Table(
         "Power cuts",
-        "At every operation of flash and NVS, each torn in four ways (`make powercut`). Promised: "
-        "readings on flash or acknowledged when the power went, over all cuts.",
-        ("runtime", "operations", "cuts", "readings promised", "lost"),
+        "At every operation of flash and NVS, each torn in four ways (`make powercut`); twice: "
+        "the power went again while the board recovered. Promised: readings on flash or "
+        "acknowledged when the power went, over all cuts.",
+        ("runtime", "operations", "cuts", "twice", "readings promised", "lost"),
     )
     missed: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -97,6 +96,7 @@ def section() -> Section:
                 str(one),
                 number(result.operations),
                 number(result.cuts),
+                number(result.again),
                 number(result.promised),
                 number(result.lost),
             )

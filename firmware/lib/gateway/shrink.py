@@ -31,7 +31,7 @@ _MANY = const(40)
 
 # `box.job`: True when one is wanted, 28 (ENOSPC) when the flash had no room for a reading, or what
 # is known between two steps: number of the new file, number of the one being copied, from which
-# slot on, level, period of the last reading kept, how many readings came by.
+# slot on, level, period of the last reading kept, how many readings were left out.
 _NO_SPACE = const(28)
 
 
@@ -142,7 +142,7 @@ def _to_join(data):
 
 # -> how many readings came by.
 def _copy(box, data):
-    number, source, start, level, period, seen = box.job
+    number, source, start, level, period, gone = box.job
     at = ledger.find(data, number)
     i = ledger.find(data, source)
     if at is None or i is None:
@@ -153,7 +153,7 @@ def _copy(box, data):
     kind = e[_KIND]
     out = b""
     best = None
-    n = 0
+    n = kept = 0
     f = open(segments.path(box, source), "rb")
     try:
         for begin, _, _, row in segments.scan(box, e, f, start):
@@ -164,7 +164,9 @@ def _copy(box, data):
                 if n >= _STEP:
                     start = begin
                     break
-                out += _slots(best, new)
+                more = _slots(best, new)
+                out += more
+                kept += more != b""
                 period = now
                 best = row
             elif best and best[9] < 0 and best[10] < 0 and (row[9] >= 0 or row[10] >= 0):
@@ -174,17 +176,19 @@ def _copy(box, data):
             start = 0
     finally:
         f.close()
-    out += _slots(best, new)
+    more = _slots(best, new)
+    out += more
+    kept += more != b""
     if out:
         _append(box, new, out)
-    seen += n
+    gone += n - kept
     if not start:
         source = _next(box, data, i, new)
         start = 1
         if source is None:
-            _finish(box, data, at, i, seen)
+            _finish(box, data, at, i, gone)
             return n
-    box.job = (number, source, start, level, period, seen)
+    box.job = (number, source, start, level, period, gone)
     return n
 
 
@@ -216,7 +220,7 @@ def _next(box, data, i, new):
 
 
 # The new file, at place `at`, stands for those of its kind up to place i from now on.
-def _finish(box, data, at, i, seen):
+def _finish(box, data, at, i, gone):
     kind = segments.get(data, at)[_KIND]
     size = os.stat(segments.path(box, segments.get(data, at)[_ID]))[6]
     kept = size // record.SLOT[kind]
@@ -230,8 +234,8 @@ def _finish(box, data, at, i, seen):
             box.stored -= e[_SLOTS] - segments.done(box, e)
     ledger.save(box, data)
     box.job = None
-    if box.count and seen > kept - 1:
-        box.count("dropped." + KINDS[kind], seen - kept + 1)
+    if box.count and gone:
+        box.count("dropped." + KINDS[kind], gone)
     for j in range(i, at, -1):
         if segments.get(data, j)[_STATE] == _DEAD:
             _remove(box, data, j)

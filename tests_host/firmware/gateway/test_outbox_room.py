@@ -52,6 +52,21 @@ def test_thinning_to_minutes_keeps_one_of_each_minute():
         assert min(seen) == 1 and max(seen) == 2
 
 
+def test_each_reading_that_is_thinned_away_is_counted_whatever_room_it_took():
+    with FlashRoom() as room:
+        small(room)
+        board = Board(room)
+        for i in range(1000):  # every second one needs two slots
+            board.box.append(instant(T + 30 * i, i, 1 << 40 if i % 2 else None))
+            board.clock.t += 30_000
+            if i % 10 == 0:
+                board.box.tend()
+        board.pass_time()
+        left = sum(1 for _ in each(board.box))
+        assert left < 900 and left + board.counts.pop("dropped.instant") == 1000
+        assert board.counts == {}
+
+
 def test_thinning_and_sending_at_once_lose_nothing():
     with FlashRoom() as room:
         small(room)

@@ -34,10 +34,13 @@ class PowerCutError(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """What a run found. `promised`: readings, over all cuts, that had to survive."""
+    """What a run found. `again`: cuts that a second one followed, while the board recovered;
+    `promised`: readings, over all cuts, that had to survive.
+    """
 
     operations: int
     cuts: int
+    again: int
     promised: int
     lost: int
     bodies: list[tuple[int, list[tuple[int, str]]]]  # by cut: (stream, JSON rows) as uploaded
@@ -55,6 +58,7 @@ def run(
     start: int = 0,
     *,
     control: bool = False,
+    hide: bool = False,
     show: bool = False,
     timeout: float = _HOUR,
 ) -> Result:
@@ -64,7 +68,7 @@ def run(
     """
     command = [*runtime.argv, "-X", "heapsize=" + _HEAP[runtime.bits], str(_SCRIPT)]
     command += [str(firmware / "lib"), str(every), str(start)]
-    command += ["control"] * control + ["show"] * show
+    command += ["control"] * control + ["hide"] * hide + ["show"] * show
     try:
         done = subprocess.run(
             command,
@@ -87,7 +91,8 @@ def run(
             found = json.loads(line)
             if "bodies" in found:
                 bodies.append((found["cut"], [(s, text) for s, text in found["bodies"]]))
-    return Result(found["operations"], found["cuts"], found["promised"], found["lost"], bodies)
+    counts = (found[name] for name in ("operations", "cuts", "again", "promised", "lost"))
+    return Result(*counts, bodies)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -113,7 +118,8 @@ def main(words: list[str] | None = None) -> int:
             lost += result.lost
             print(
                 f"{runtime}: {result.operations:,} operations, {result.cuts:,} cuts,"
-                f" {result.promised:,} readings promised, {result.lost} lost"
+                f" {result.again:,} of them twice, {result.promised:,} readings promised,"
+                f" {result.lost} lost"
             )
     return 1 if lost else 0
 

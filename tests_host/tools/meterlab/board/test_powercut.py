@@ -31,7 +31,15 @@ def test_no_cut_loses_what_was_kept(runtime: Runtime, firmware: Path) -> None:
     result = powercut.run(runtime, firmware, EVERY, timeout=280)
     assert result.cuts == -(-result.operations // EVERY) >= 15
     assert result.promised > 100 * result.cuts
+    assert result.again > result.cuts // 2
     assert result.lost == 0
+
+
+@pytest.mark.skipif(not RUNTIMES, reason="no MicroPython on this machine")
+@pytest.mark.timeout(300)
+def test_a_single_reading_would_be_missed(firmware: Path) -> None:
+    result = powercut.run(RUNTIMES[0], firmware, 4 * EVERY, 100, hide=True, timeout=280)
+    assert result.lost == result.cuts >= 3
 
 
 @pytest.mark.skipif(not RUNTIMES, reason="no MicroPython on this machine")
