@@ -1,16 +1,10 @@
 """The list of gateways and the page of energy."""
 
 import re
-import shutil
-import subprocess
-import time
 
 import pytest
 
 T0 = 1_795_392_000
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 
 
 @pytest.fixture
@@ -98,34 +92,3 @@ def test_what_is_not_there_is_told(lab, board, path):
 @pytest.mark.parametrize("path", ["/gateways?state=lost", "/gateways?q=" + "x" * 61])
 def test_wrong_words_for_the_list_are_told(lab, path):
     assert lab.client.get(path).status_code == 422
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_a_browser_draws_the_bars(start, new_board, slot, tmp_path):
-    server = start("--demo")
-    board = new_board(server, "home")
-    now = int(time.time()) // 1800 * 1800
-    board.upload(*[slot(n, now - n * 1800, 1_000_000 - 250 * n, 500 - n) for n in range(200)])
-    shown = subprocess.run(
-        [
-            str(CHROMIUM),
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-background-networking",
-            "--no-first-run",
-            f"--user-data-dir={tmp_path / 'chromium'}",
-            "--accept-lang=en",
-            "--enable-logging=stderr",
-            "--virtual-time-budget=5000",
-            "--dump-dom",
-            f"{server.url}/energy/{board.code}?period=month",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert ":CONSOLE" not in shown.stderr, shown.stderr
-    assert '<canvas width="' in shown.stdout
-    total = re.search(r'id="total-normal">([\d.]+)<', shown.stdout)
-    assert total is not None and float(total[1]) > 0

@@ -15,6 +15,14 @@
   const clock = formatted({ hour: "2-digit", minute: "2-digit" });
   const dbm = (_, value) => (value == null ? "–" : `${value} dBm`.replace("-", "\u2212"));
 
+  // A value alone between two gaps has no line: it gets a dot.
+  function alone(u, series, show) {
+    if (show) return null;
+    const values = u.data[series];
+    return values.flatMap((value, i) =>
+      value != null && values[i - 1] == null && values[i + 1] == null ? [i] : []);
+  }
+
   let chart = null;
   let last = null;
 
@@ -34,7 +42,8 @@
       ticks: { stroke: colour("--rule"), width: 1 },
     };
     const line = (label, name) => ({
-      label, stroke: colour(name), width: 1.5, spanGaps: false, points: { show: false }, value: dbm,
+      label, stroke: colour(name), width: 1.5, spanGaps: false, value: dbm,
+      points: { size: 6, fill: colour(name), filter: alone },
     });
     const end = Date.now() / 1000;
     chart = new uPlot({
