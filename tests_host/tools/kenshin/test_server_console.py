@@ -314,6 +314,12 @@ def test_the_old_password_is_guessed_at_as_slowly_as_at_the_login(people_of):
 def test_the_servers_settings(people_of):
     lab, browsers, _ = people_of
     owner = browsers["owner"]
+    named = [key for key in settings.DEFINITIONS if key in web.WORDS["en"]["setting"]]
+    page = owner.get("/settings").text
+    shown = re.findall(r'<(?:input|select) name="(\w+\.\w+)"', page)
+    assert sorted(shown) == sorted(named)
+    others = {key.partition(".")[0] for key in settings.DEFINITIONS if key not in named}
+    assert others == {"alerts", "mail"}  # these are on the page of alerts
     changed = {"api.rate": "60", "display.zone": "Europe/Berlin", "display.language": "ja"}
     assert post(owner, "/settings", **changed, nothing="x").status_code == 303
     with lab.store.reading() as connection:

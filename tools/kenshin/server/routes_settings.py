@@ -15,6 +15,8 @@ from kenshin.server.service import Served, Service
 
 router = APIRouter(include_in_schema=False)
 
+_ELSEWHERE = ("alerts.", "mail.")  # on the page of alerts
+
 
 @router.get("/settings")
 async def settings_page(request: Request, service: Served) -> Response:
@@ -36,6 +38,8 @@ async def _page(
     found, sessions = await run_in_threadpool(look)
     shown: list[dict[str, Any]] = []
     for key, definition in settings.DEFINITIONS.items():
+        if key.startswith(_ELSEWHERE):
+            continue
         if key.startswith(("alerts.", "mail.")):
             continue  # on the page of alerts
         # A secret is never sent back; an empty field leaves it as it is.
