@@ -14,6 +14,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from boardline import SECONDS, Line
 from meterlab.board.events import Event
 
@@ -221,6 +223,28 @@ def test_no_secret_is_said_anywhere(start: Make) -> None:
         said += line.type(command)
     for value in (ID, PASSWORD, KEY, SETTINGS["server.token"]):
         assert value.lower() not in said.lower()
+
+
+# -- the link to the house's network
+
+
+@pytest.mark.parametrize("kind", ["generic-lan8720", "generic-w5500"])
+def test_ethernet(start: Make, kind: str) -> None:
+    line = start()
+    line.raw()
+    without = {key: value for key, value in SETTINGS.items() if not key.startswith("wifi")}
+    line.run(f"import gateway\ngateway.set({without | {'board.type': kind}!r})")
+    line.friendly()
+    line.soft_reset()
+    line.until(f"on {kind}.")
+    line.send("check network\r")
+    line.until("192.168.4.23")
+    assert line.board.chip.wlan.attempts == 0
+    line.board.lan_cable(False)
+    line.send("stop\r")
+    line.until("The gateway is stopped")
+    line.until(">>> ")
+    assert line.type("gateway.board().net.why()") == "'no-cable'"
 
 
 # -- the time before anybody told it

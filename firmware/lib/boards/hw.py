@@ -25,6 +25,7 @@ _SMALL = const(256)
 _LARGE = const(2600)
 _NVS_NOT_FOUND = const(-0x1102)
 _CONNECTING = const(1001)
+_LINKED = const(3)  # of a LAN: plugged in at both ends
 
 # Why there is no Wi-Fi; what is not here is the access point's absence, of whatever kind. 15 and 2
 # are IEEE 802.11's own: 4-way handshake timed out, authentication expired.
@@ -117,11 +118,12 @@ class Net(_Rare):
     Of boards.rare: up, static, dhcp, join, kick, scan.
     """
 
+    reason = "no-wifi"
+    turn = 0  # of several Wi-Fi networks, which one is to be tried next
+
     def __init__(self, lan):
         self.kind = "lan" if lan else "wifi"
         self.nic = nic = load("lan").make(lan) if lan else network.WLAN(network.STA_IF)
-        self.reason = "no-address" if lan else "no-wifi"
-        self.turn = 0  # of several Wi-Fi networks, which one is to be tried next
         self.connected = nic.isconnected
         self.address = nic.ifconfig  # -> (ip, mask, gateway, dns) as text
 
@@ -133,13 +135,15 @@ class Net(_Rare):
             return None  # not connected to any, or a cable
 
     def why(self):
-        """Why there is no connection: "no-wifi", "wrong-key" or "no-address"."""
+        """Why there is no connection: "no-wifi", "wrong-key", "no-cable" or "no-address"."""
         status = self.nic.status()
+        if self.kind == "lan":
+            return "no-address" if status == _LINKED else "no-cable"
         if status == _CONNECTING:
             # Joined already, so it is the address that is missing. Else the last reason holds.
             if self.rssi() is not None:
                 return "no-address"
-        elif self.kind == "wifi" and status < 1000:
+        elif status < 1000:
             self.reason = "wrong-key" if status in _KEY else "no-wifi"
         return self.reason
 

@@ -5,6 +5,7 @@
 _WORDS = {
     "no-wifi": "Wi-Fi %s is not in sight: is the name right, and 2.4 GHz on?",
     "wrong-key": "Wi-Fi %s does not take the password: check wifi.key",
+    "no-cable": "%s is not plugged in, or what is at its other end is off",
     "no-address": "%s is there, but the router gives no address",
 }
 

@@ -20,6 +20,7 @@ class Chip:
         self.driven = {}  # levels from outside
         self.timers = []
         self.watchdogs = []
+        self.lan_status = 3  # a link, and no address
         self.fed = 0
         self.blobs = {}
         self.rtc_memory = b""
@@ -239,7 +240,7 @@ class LAN(WLAN):
     def status(self, what=None):
         if what is not None:
             raise TypeError
-        return 3
+        return chip.lan_status
 
 
 def fakes():
@@ -786,7 +787,10 @@ def test_ethernet_by_lan8720():
     net.up("kenshin-beef", "JP")
     assert net.join(None, None) is False
     assert ("active", True) in chip.wifi and not [c for c in chip.wifi if c[0] == "connect"]
-    assert net.rssi() is None and net.why() == "no-address"
+    assert net.rssi() is None
+    for status, word in ((0, "no-cable"), (1, "no-cable"), (3, "no-address"), (4, "no-cable")):
+        chip.lan_status = status
+        assert net.why() == word
     net.kick()
     assert chip.wifi[-1] == ("active", False) and ("disconnect",) not in chip.wifi
 

@@ -124,6 +124,7 @@ def test_what_is_wrong_is_named_after_a_while_and_taken_back():
         ("no-wifi", "house is not in sight"),
         ("wrong-key", "does not take the password"),
         ("no-address", "the router gives no address"),
+        ("no-cable", "not plugged in"),
         ("something-new", "house: not up"),
     ):
         rig = Rig()

@@ -31,7 +31,8 @@ CODES = {
         "no-module",
     },
     "meter": {"silent", "bad-answer"},
-    "network": {"no-wifi", "wrong-key", "no-address", "no-dns", "address-conflict"},
+    "network": {"no-wifi", "wrong-key", "no-cable"}
+    | {"no-address", "no-dns", "address-conflict"},
     "server": {
         "refused",
         "rejected",

@@ -56,13 +56,17 @@ class UnknownKey(Exception):
 
 @dataclass
 class AccessPoint:
-    """A network in the air. `key` "" is an open one; None lets every key in."""
+    """A network in the air. `key` "" is an open one; None lets every key in.
+
+    A `hidden` one is in a scan without its name, and answers whoever asks for it by name.
+    """
 
     ssid: str
     key: str | None = None
     rssi: int = -55
     channel: int = 6
     bssid: bytes = b"\x02\x00\x5e\x10\x00\x01"
+    hidden: bool = False
 
 
 def _octets(text: str) -> bytes:
@@ -252,7 +256,8 @@ class Wlan:
         if self.fault == "no-ap":
             points = []
         return "\n".join(
-            f"{p.bssid.hex()} {p.channel} {p.rssi} {0 if p.key == '' else 3} {p.ssid}"
+            f"{p.bssid.hex()} {p.channel} {p.rssi} {0 if p.key == '' else 3} "
+            + ("" if p.hidden else p.ssid)
             for p in points
         )
 

@@ -79,7 +79,7 @@ def test_a_blank_board_is_installed_configured_and_its_readings_arrive(
         with TimeServer() as clock:
             board = make_board(
                 uart=tmp_path / "radio",
-                networks=[AccessPoint("home", KEY, rssi=-60)],
+                networks=[AccessPoint("home", KEY, rssi=-60, hidden=True)],
                 forwards={
                     SERVER: ("127.0.0.1", server.port),
                     ("time.home", 123): ("127.0.0.1", clock.port),

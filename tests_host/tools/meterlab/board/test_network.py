@@ -177,6 +177,16 @@ def test_scan(wlan):
     assert (ssid, len(bssid), channel, rssi, security, hidden) == (b"home", 6, 11, -61, 3, False)
 
 
+def test_a_hidden_network_is_found_by_who_knows_its_name(make_board, connect):
+    points = [AccessPoint("home", "the right key", hidden=True), AccessPoint("other")]
+    raw = connect(make_board(networks=points))
+    raw.raw()
+    raw.run(START + "w.active(True); w.connect('home', 'the right key')")
+    assert sorted(raw.eval("[row[0] for row in w.scan()]")) == [b"", b"other"]
+    raw.run("wait(w.isconnected)")
+    assert raw.eval("w.config('ssid')") == "home"
+
+
 def test_association_survives_a_soft_reset_and_not_a_hard_one(online, board):
     online.send(b"\x04")
     online.expect(b"soft reboot\r\nraw REPL; CTRL-B to exit\r\n>")
@@ -194,7 +204,16 @@ def test_lan(make_board, connect):
     board = make_board()
     raw = connect(board)
     raw.raw()
-    raw.run(START + "l = network.LAN(mdc=23, mdio=18, phy_type=network.PHY_LAN8720, phy_addr=0)")
+    raw.run(START + "from machine import Pin, SPI")
+    for made in (
+        "network.LAN(phy_type=network.PHY_LAN8720, mdc=Pin(23))",
+        "network.LAN(phy_type=network.PHY_W5500, mdc=Pin(23), mdio=Pin(18))",
+        "network.LAN(phy_type=99, mdc=Pin(23), mdio=Pin(18))",
+        "SPI(0, sck=Pin(18), mosi=Pin(23), miso=Pin(19))",
+    ):
+        with pytest.raises(AssertionError, match="ValueError"):
+            raw.run(made)
+    raw.run("l = network.LAN(mdc=23, mdio=18, phy_type=network.PHY_LAN8720, phy_addr=0)")
     assert raw.eval("(l.active(), l.isconnected())") == (False, False)
     raw.run("l.active(True); wait(l.isconnected)")
     assert raw.eval("(l.status() == network.ETH_GOT_IP, l.ifconfig()[0])") == (

@@ -98,6 +98,16 @@ class WDT:
         _chip.R[_r.WDT_FED] = _ticks_ms() & _MASK
 
 
+# What a board hands to network.LAN; nothing else hangs on it.
+class SPI:
+    def __init__(self, id, baudrate=500_000, *, sck=None, mosi=None, miso=None):
+        if id not in (1, 2):
+            raise ValueError("SPI(%d) doesn't exist" % id)
+        if not sck or not mosi or not miso:
+            raise ValueError("pins")
+        self.pins = sck, mosi, miso
+
+
 # Runs on through every reset; its memory survives all but a loss of power.
 class RTC:
     def __init__(self, id=0):

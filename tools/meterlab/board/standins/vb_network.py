@@ -232,6 +232,12 @@ class LAN(_Interface):
     ):
         if not 0 <= phy_addr <= 31:
             raise ValueError("invalid phy address")
+        if phy_type == PHY_W5500:
+            good = all(kwargs.get(name) for name in ("spi", "cs", "int"))
+        else:
+            good = mdc and mdio and phy_type <= PHY_KSZ8081
+        if not good:
+            raise ValueError("invalid phy type, or without its pins")
 
     def active(self, on=None):
         if on is not None:
