@@ -39,6 +39,10 @@ def series(slots, instants=()):
         ({}, {60: 10, 3000: 30}, 20, False),
         ({}, {60: 10}, None, True),
         ({0: 100, 1800: 3, 3600: 10}, {}, 7, True),  # another meter: that step is unknown
+        ({0: 1000, 1800: 500, 3600: 1010}, {}, 10, False),  # one wrong value between two right
+        ({0: 1000, 1800: 9000, 3600: 1010}, {}, 10, False),
+        ({0: 1000, 1800: 500, 3600: 510}, {}, 10, True),  # it stays: another meter
+        ({0: 1000, 1800: 9000, 3600: 10}, {}, 8000, True),
         ({0: 0, 3600: 0}, {}, 0, False),
         ({0: 2**62, 3600: 2**62 + 1}, {}, 1, False),
     ],
@@ -81,3 +85,21 @@ def test_spans_side_by_side_are_together_the_whole(used, ends):
 def test_a_gap_in_the_bars_is_a_gap_and_the_first_slot_after_it_no_peak():
     found = series({0: 0, 1800: 5, 3 * 1800: 5000, 4 * 1800: 5003, 5 * 1800: 1})
     assert bars(found, T0, T0 + 5 * 1800) == [5, None, None, 3, None]
+
+
+def test_a_single_wrong_value_makes_no_bar():
+    for wrong in (500, 9000):
+        found = series({0: 1000, 1800: 1004, 2 * 1800: wrong, 3 * 1800: 1010, 4 * 1800: 1011})
+        assert bars(found, T0, T0 + 4 * 1800) == [4, None, None, 1]
+
+
+@given(st.lists(st.integers(0, 50), min_size=4, max_size=30), st.data())
+def test_one_wrong_value_changes_no_total(used, data):
+    right, counter = {}, 1000
+    for n, energy in enumerate([0, *used]):
+        counter += energy
+        right[n * SLOT] = counter
+    at = data.draw(st.integers(1, len(used) - 1)) * SLOT
+    wrong = {**right, at: data.draw(st.integers(0, 10_000))}
+    span = T0, T0 + len(used) * SLOT
+    assert total(series(wrong), *span) == total(series(right), *span)

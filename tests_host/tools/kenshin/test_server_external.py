@@ -292,6 +292,21 @@ def test_a_month_of_both_directions(lab, board, slot, key):
     assert [row["bwd_kwh"] for row in rows] == ["0.0005", "0.0005", ""]
 
 
+@pytest.mark.parametrize("piece", [2, 3, 5000])
+def test_a_single_wrong_value_makes_no_energy(lab, board, slot, key, monkeypatch, piece):
+    monkeypatch.setattr(export, "_PIECE", piece)
+    times = [DAY0 + 1800 * n for n in range(9)]
+    values = [1000, 1001, 1003, 500, 1010, 1011, 9000, 1020, 1021]
+    board.upload(*[slot(n, t, v) for n, (t, v) in enumerate(zip(times, values, strict=True))])
+    text = get(lab, "export", key(), **{"from": str(DAY0), "to": str(T0)}).text
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["fwd_kwh"] for row in rows] == [
+        *("0.0001", "0.0002", "", "", "0.0001", "", "", "0.0001", "")
+    ]
+    # What was read is there as it was read.
+    assert [float(row["fwd_int_power_kwh"]) for row in rows] == [v / 10_000 for v in values]
+
+
 @pytest.mark.parametrize("kind", sorted(export.COLUMNS))
 def test_csv_and_json_say_the_same(lab, board, instant, slot, row, key, kind):
     board.upload(

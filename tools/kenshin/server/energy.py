@@ -29,7 +29,7 @@ class Total(NamedTuple):
 
 
 class Series(NamedTuple):
-    """Cumulative values of one direction, within and around a span."""
+    """Cumulative values of one direction, within a span and just around it."""
 
     slots: list[Point]  # half-hourly
     firsts: list[Point]  # of each hour's instants
@@ -50,8 +50,8 @@ def load(connection: Connection, gateway_id: int, rolled: int, start: int, end: 
         .where(
             Reading.gateway_id == gateway_id,
             Reading.kind == HALF_HOUR,
-            Reading.t >= start,
-            Reading.t <= end,
+            Reading.t >= start - SLOT,  # by its neighbours a wrong value is known
+            Reading.t <= end + SLOT,
         )
         .order_by(Reading.t)
     ).all()
@@ -77,9 +77,23 @@ def _points(found: Sequence[HourRow], name: str) -> list[Point]:
     return [(t, value) for t, value in pairs if value is not None]
 
 
+def believed(points: Sequence[Point]) -> list[Point]:
+    """Without single values that are out of line, where those on both sides are in order.
+
+    A counter that falls and stays low is another meter; one that is as before right afterwards
+    was read wrongly, and to believe it would invent energy.
+    """
+    found = list(points[:1])
+    for point, after in zip(points[1:], points[2:], strict=False):
+        before = found[-1][1]
+        if before <= point[1] <= after[1] or before > after[1]:
+            found.append(point)
+    return [*found, *points[1:][-1:]]
+
+
 def total(series: Series, start: int, end: int) -> Total:
     """The energy between two moments; None when there are not two values to tell it from."""
-    inside = [point for point in series.slots if start <= point[0] <= end]
+    inside = [point for point in believed(series.slots) if start <= point[0] <= end]
     begins = bool(inside) and inside[0][0] == start
     if not begins:
         before = [point for point in series.lasts if start - SLOT <= point[0] < start]
@@ -134,7 +148,7 @@ def until(
 
 def bars(series: Series, start: int, end: int, step: int = SLOT) -> list[int | None]:
     """Energy of each `step` from start to end; None where an end of it was not measured."""
-    known = dict(series.slots)
+    known = dict(believed(series.slots))
     found: list[int | None] = []
     for t in range(start, end, step):
         a, b = known.get(t), known.get(t + step)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
-from kenshin.server import units
+from kenshin.server import energy, units
 from kenshin.server.schema import Day, Reading
 from kenshin.server.slots import HALF_HOUR, INSTANT, MINUTE, QUALITIES, origins_of
 from kenshin.server.store import Store
@@ -151,24 +151,36 @@ def _half_hours(connection: Connection, source: Source, start: int, end: int) ->
     rows, after = _readings(connection, source, start, end, HALF_HOUR)
     if not rows:
         return [], after
-    # Of the last row the energy needs the value after it.
-    follows, _ = _readings(connection, source, rows[-1][0] + 1800, rows[-1][0] + 1801, HALF_HOUR)
-    following: dict[int, Any] = {row[0]: row for row in [*rows, *follows]}
+    times = int(rows[0][0]), int(rows[-1][0])
+    beside = _beside(connection, source, *times)
+    ends = [_believed([*beside[0], *rows, *beside[1]], column) for column in (4, 5)]
     found: list[tuple[Any, ...]] = []
     for row in rows:
-        t, normal, reverse = int(row[0]), row[4], row[5]
+        t = int(row[0])
         quality, origins = int(row[6]), int(row[7])
-        ends = following.get(t + 1800)
         found.append(
             (
                 *(source.code, _plain(source.name), units.rfc3339(t)),
-                *(_number(normal, 4), _number(reverse, 4)),
-                _number(_used(normal, None if ends is None else ends[4]), 4),
-                _number(_used(reverse, None if ends is None else ends[5]), 4),
+                *(_number(row[4], 4), _number(row[5], 4)),
+                *(_number(_used(each.get(t), each.get(t + energy.SLOT)), 4) for each in ends),
                 *(QUALITIES[quality], " ".join(origins_of(origins))),
             )
         )
     return found, after
+
+
+def _beside(
+    connection: Connection, source: Source, first: int, last: int
+) -> tuple[list[Any], list[Any]]:
+    """The half-hours around a piece: one before it; two after it, for the energy of the last."""
+    before, _ = _readings(connection, source, first - energy.SLOT, first, HALF_HOUR)
+    after, _ = _readings(connection, source, last + 1, last + 2 * energy.SLOT + 1, HALF_HOUR)
+    return before, after
+
+
+def _believed(rows: list[Any], column: int) -> dict[int, int]:
+    points = [(int(row[0]), int(row[column])) for row in rows if row[column] is not None]
+    return dict(energy.believed(points))
 
 
 def _used(begin: int | None, end: int | None) -> int | None:

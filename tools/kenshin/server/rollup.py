@@ -101,7 +101,7 @@ def roll(connection: Connection, gateway_id: int, now: int) -> bool:
     touched: set[int] = set()
     if start < end:
         _keep(connection, hours.raw(connection, gateway_id, start, end))
-        touched |= set(range(start, end, HOUR))
+        touched |= set(range(start - HOUR, end, HOUR))  # see _late
     touched |= _late(connection, gateway_id, end)
     connection.execute(update(State).where(State.gateway_id == gateway_id).values(rolled=end))
     _days(connection, gateway_id, end, state.zone, touched)
@@ -154,8 +154,9 @@ def _late(connection: Connection, gateway_id: int, rolled: int) -> set[int]:
         _keep(connection, hours.raw(connection, gateway_id, t, t + HOUR))
     if found:
         connection.execute(delete(Stale).where(*here, Stale.t <= found[-1]))
-    # What is read at the end of an hour stands in for the beginning of the next.
-    return set(found) | {t + HOUR for t in found if t + HOUR < rolled}
+    # What is read at the end of an hour stands in for the beginning of the next; and whether the
+    # half-hour at the end of a day is right shows in the one after it.
+    return {at for t in found for at in (t - HOUR, t, t + HOUR) if at < rolled}
 
 
 def _days(
