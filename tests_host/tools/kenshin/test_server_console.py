@@ -334,3 +334,27 @@ def test_the_servers_settings(people_of):
     for wrong in ({"api.rate": "0"}, {"display.zone": "Nowhere"}, {"display.language": "xx"}):
         page = post(owner, "/settings", **wrong)
         assert page.status_code == 422 and 'role="alert"' in page.text
+
+
+def test_a_problem_is_a_page_for_people_and_json_for_programs(people_of):
+    lab, browsers, _ = people_of
+    html = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "en"}
+    for path, status, words in (
+        ("/gateways/pswnothere1", 404, "There is no such page here."),
+        ("/groups/999", 404, "There is no such page here."),
+        ("/nothing", 404, "There is no such page here."),
+        ("/people", 403, "Your role does not suffice"),
+    ):
+        page = browsers["viewer"].get(path, headers=html)
+        assert (page.status_code, page.headers["content-type"]) == (
+            status,
+            "text/html; charset=utf-8",
+        )
+        assert words in page.text and 'class="menu"' in page.text
+        assert browsers["viewer"].get(path).json()["status"] == status
+    page = browsers["viewer"].post("/settings/me", data={"csrf": "x" * 43}, headers=html)
+    assert page.status_code == 403 and "too old" in page.text
+    page = lab.visitor().post("/login", data={"csrf": "x"}, headers=html)
+    assert page.status_code == 403 and 'class="menu"' not in page.text
+    answer = browsers["viewer"].get("/api/v1/gateways/pswnothere1", headers=html)
+    assert answer.headers["content-type"] == "application/problem+json"

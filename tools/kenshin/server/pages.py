@@ -106,6 +106,8 @@ def install(app: FastAPI) -> None:
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=web.HERE / "static"), name="static")
     app.add_exception_handler(web.LoginNeeded, _to_login)
+    app.add_exception_handler(Problem, _told)
+    app.add_exception_handler(404, _nowhere)
 
 
 async def _to_login(request: Request, _error: Exception) -> Response:
@@ -113,3 +115,29 @@ async def _to_login(request: Request, _error: Exception) -> Response:
     if request.method == "GET" and request.url.query:
         there += "?" + request.url.query
     return web.go("/login?" + urlencode({"to": there}))
+
+
+# Below these, programs ask; elsewhere a browser gets a page.
+_PROGRAMS = ("/api/", "/external_api/", "/metrics", "/healthz", "/static/")
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    """A problem, for people as a page."""
+    assert isinstance(error, Problem)
+    answer = error.response()
+    path, wished = request.url.path, request.headers.get("accept", "")
+    if path.startswith(_PROGRAMS) or "text/html" not in wished:
+        return answer
+    try:
+        person = await web.visitor(request, request.app.state.service)
+    except web.LoginNeeded:
+        person = None
+    values = {"name": error.name, "detail": error.detail or ""}
+    page = web.render(request, "problem.html", person, values, answer.status_code)
+    for name, value in error.headers.items():
+        page.headers[name] = value
+    return page
+
+
+async def _nowhere(request: Request, _error: Exception) -> Response:
+    return await _told(request, Problem("not-found"))

@@ -151,6 +151,11 @@ async def visitor(request: Request, service: Service, role: str = "viewer") -> P
     return person
 
 
+def _for(person: Person, path: str, role: str) -> bool:
+    # A guest has no settings, and may change none.
+    return person.may(role) and (person.id > 0 or path != "/settings")
+
+
 def render(
     request: Request,
     template: str,
@@ -183,7 +188,7 @@ def render(
     shown: dict[str, Any] = {
         **{"language": chosen, "words": WORDS[chosen], "version": __version__},
         **{"person": person, "csrf": csrf, "zone": zone, "here": "", "refused": ""},
-        "menu": [each for each in MENU if person is not None and person.may(each[2])],
+        "menu": [each for each in MENU if person is not None and _for(person, *each[::2])],
         "theme": person.theme if person is not None else None,
         "done": request.query_params.get("done", ""),
         **{"when": when, "say": told, "duration": duration},

@@ -40,12 +40,22 @@
       label, stroke: colour(name), fill: colour(name), paths: bars, points: { show: false },
       value: (_, value) => kwh(value),
     });
+    // What was not measured is shaded: a gap is no zero.
+    const missing = (u) => {
+      u.ctx.fillStyle = colour("--rule");
+      found.t.forEach((t, n) => {
+        if (found.normal[n] !== null || (found.t[n + 1] ?? found.end) * 1000 > Date.now()) return;
+        const left = u.valToPos(n - 0.5, "x", true);
+        u.ctx.fillRect(left, u.bbox.top, u.valToPos(n + 0.5, "x", true) - left, u.bbox.height);
+      });
+    };
     const name = (n) => (found.t[n] === undefined ? "" : at(tick, found.t[n]));
     if (chart !== null) chart.destroy();
     chart = new uPlot({
       width: $("bars").clientWidth,
       height: window.innerWidth < 560 ? 240 : 320,
       cursor: { y: false, drag: { x: false, y: false } },
+      hooks: { drawClear: [missing] },
       scales: {
         x: { time: false, range: () => [-0.6, found.t.length - 0.4] },
         y: { range: (_, low, high) => [Math.min(0, low ?? 0) * 1.08, Math.max(0.1, high ?? 0) * 1.08] },
