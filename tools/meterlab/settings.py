@@ -6,6 +6,7 @@ control order. Nothing here needs a world: scenario files are checked before the
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from typing import Any
 
@@ -74,11 +75,21 @@ def convert(name: str, value: str) -> object:
         if value not in allowed:
             raise ControlError(f"{name} is {' or '.join(allowed)}, not {value!r}")
         return value
+    if kind == "str":
+        return _refusal(name, value)
     if kind.startswith("float"):
         return number(name, value, 0, 1)  # a share
     if name == "link.rssi":
         return int(number(name, value, -120, 0))
     return int(number(name, value, 0))
+
+
+def _refusal(name: str, value: str) -> str:
+    if value == "none":
+        return ""
+    if not re.fullmatch(r"[A-Z][A-Z0-9 ]* ER\d\d|[0-9A-F]{4} [0-9A-F]{2}", value):
+        raise ControlError(f'{name} is "SKSCAN ER10", "0008 06" or none, not {value!r}')
+    return value
 
 
 def switch(name: str, value: str) -> bool:

@@ -220,3 +220,33 @@ def test_junk_before_what_the_host_writes(lab):
 
     replies, later = lab.run(story)
     assert replies.count("FAIL ER04") > 15 and later[-1] == "OK"
+
+
+@pytest.mark.parametrize(
+    ("kind", "order", "refused", "not_refused"),
+    [
+        ("bp35a1", "SKSREG S2 ER06", "SKSREG S2 21", "SKSREG S3 8888"),
+        ("bp35c2", "SKVER ER09", "SKVER", "SKINFO"),
+    ],
+)
+def test_a_command_can_be_refused_for_a_while(lab, kind, order, refused, not_refused):
+    async def story(host):
+        Control(host.world, host.line).apply(Fault(0, 10, ("quirks.refuse " + order,)))
+        seen = [(await host.command(refused))[-1], (await host.command(not_refused))[-1]]
+        await asyncio.sleep(11)
+        return [*seen, (await host.command(refused))[-1]]
+
+    assert lab.run(story, kind=kind) == ["FAIL " + order[-4:], "OK", "OK"]
+
+
+def test_what_can_be_refused_is_a_command_and_a_code(lab):
+    async def story(host):
+        control = Control(host.world, host.line)
+        for order in ("quirks.refuse SKSCAN", "quirks.refuse 0008 6", "quirks.refuse"):
+            with pytest.raises(ControlError, match="SKSCAN ER10"):
+                control.apply(order)
+        control.apply("quirks.refuse SKSCAN ER10")
+        control.apply("quirks.refuse none")
+        assert host.world.module.quirks.refusal("SKSCAN 2 FFFFFFFF 6") is None
+
+    lab.run(story)

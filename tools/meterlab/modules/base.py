@@ -23,6 +23,7 @@ class Quirks:
     `prompt`: replies without the few ms a real module takes. `ok_first`: SKSTACK's OK before
     EVENT 21. `scan_unanswered`: SKSTACK scans without a word of OK. `uncalibrated`: J11 answers 0C
     to its set-up. `stubborn`: J11 stays "authenticated" when it could not renew its session.
+    `refuse`: what begins so is refused, with the last word ("SKSREG S2 ER06", J11 "0008 06").
     """
 
     prompt: bool = False
@@ -30,6 +31,12 @@ class Quirks:
     scan_unanswered: bool = False
     uncalibrated: bool = False
     stubborn: bool = False
+    refuse: str = ""
+
+    def refusal(self, command: str) -> str | None:
+        """The code with which a command is refused; None: it is not."""
+        words, _, code = self.refuse.rpartition(" ")
+        return code if words and command.startswith(words) else None
 
 
 class Module(ABC):

@@ -126,6 +126,9 @@ class J11(Module):
             self.reply_now(0xFFFF, bytes([BAD_COMMAND]))
             return
         allowed, lengths, run = entry
+        if (code := self.quirks.refusal(f"{command:04X}")) is not None:
+            self.reply(command, int(code, 16))
+            return
         if command == commands.RESET:
             self.power_cycle()
             return

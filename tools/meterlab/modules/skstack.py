@@ -139,8 +139,12 @@ class SkStack(Module):
         self.fail(code)
 
     def _command(self, line: bytes) -> None:
-        word, *args = line.rstrip(b" ").decode("latin-1").split(" ")
+        text = line.rstrip(b" ").decode("latin-1")
+        word, *args = text.split(" ")
         command = self._commands.get(word)
+        if (code := self.quirks.refusal(text)) is not None:
+            self.fail(code)
+            return
         if command is None or word in sk_more.OPTIONS and not self.product.options:
             self.fail("ER04")
             return
@@ -158,6 +162,9 @@ class SkStack(Module):
     def _send(self, header: Header, payload: bytes) -> None:
         handle, target, port, security = (part.decode() for part in header[:4])
         self.emit(b"\r\n")
+        if (code := self.quirks.refusal("SKSENDTO")) is not None:
+            self.fail(code)
+            return
         if target.upper().startswith("FF02:"):
             peer = None
         elif (mac := sk_text.mac_of(target)) is not None:

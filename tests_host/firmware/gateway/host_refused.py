@@ -1,0 +1,89 @@
+"""A module that refuses a command, each of them and for an hour: the gateway keeps its pace, names
+what is wrong, does what it can about it, and goes on when the module is willing again."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from house import House
+from meterlab.modules.base import Quirks
+
+J11 = "bp35c1-j11-t01"
+# What is asked for the session, and what is only nice to have.
+NEEDED = [
+    *(
+        (kind, command)
+        for kind in ("bp35a1", "bp35c2")
+        for command in (
+            "SKVER ER09",
+            "SKINFO ER09",
+            "SKSETPWD ER06",
+            "SKSETRBID ER06",
+            "SKSCAN ER10",
+            "SKSREG S2 ER06",
+            "SKLL64 ER06",
+            "SKJOIN ER10",
+            "SKSENDTO ER10",
+        )
+    ),
+    *(
+        (J11, command)
+        for command in ("006B 03", "0001 03", "005F 12", "0054 14", "0051 04", "0053 3E")
+        + ("0005 12", "0056 36", "0008 06")
+    ),
+]
+SPARE = [
+    *(("bp35a1", c + " ER04") for c in ("SKSREG SFE", "SKAPPVER", "ROPT", "WOPT", "SKTERM")),
+    ("bp35c2", "SKSREG SA2 ER06"),
+    (J11, "0057 34"),
+    (J11, "00D9 03"),
+]
+
+
+def steps(h: House) -> int:
+    return sum(n for name, n in h.told.items() if name.startswith("step."))
+
+
+# What the gateway does within an hour in which the meter has moved, so that all is needed.
+@pytest.mark.parametrize(("kind", "refuse"), NEEDED)
+def test_a_module_refuses_for_an_hour(kind: str, refuse: str) -> None:
+    async def story(h: House) -> None:
+        h.board.on_pin = h.world.module.power_cycle
+        await h.polling()
+        h.do("quirks.refuse " + refuse)
+        h.do("meter.move 2F")
+        h.do("module.reset")
+        await h.word("radio", None, 5)
+        before = steps(h), h.count.get("join", 0), h.told.get("event.unsent", 0)
+        named = 0
+        for _ in range(360):
+            await asyncio.sleep(10)
+            named += h.status.worst()[0] == "radio"
+        assert named > 340  # and not that all is well
+        assert steps(h) - before[0] < 400
+        assert h.count.get("join", 0) - before[1] <= 15
+        assert "restart.meter" not in h.count and "restart.radio" not in h.count
+        told = h.told
+        assert told.get("step.pin", 0) > 0 and h.board.pin_resets == told["step.pin"]
+        assert told.get("step.pin", 0) < 60
+        h.do("quirks.refuse none")
+        await h.polling(7)
+        assert h.status.worst() == (None, None, None)
+
+    House(kind=kind).run(story)
+
+
+@pytest.mark.parametrize(("kind", "refuse"), SPARE)
+def test_what_is_only_nice_to_have_may_be_refused(kind: str, refuse: str) -> None:
+    async def story(h: House) -> None:
+        await h.polling()
+        h.do("module.reset")
+        await h.polling(7)
+        h.do("session.drop")
+        await h.polling(12)
+        assert h.status.worst() == (None, None, None)
+        assert not h.board.pin_resets
+
+    House(kind=kind, quirks=Quirks(refuse=refuse)).run(story)
