@@ -11,7 +11,8 @@ STEPS = ("setup", "join", "scan", "reset", "pin", "power", "board", "retry", "wa
 
 # (state, cause, failures, step, next state): what is done when a cause has been met in a state
 # after that many failures in a row of whatever cause, or more. Of several the last one counts. 0:
-# that is no failure, and the pauses begin anew.
+# that is no failure, and the step follows at once. The module's failures are counted by themselves,
+# through all states and since the last climb: what stands is the module, wherever we stand.
 TABLE = (
     # In a session. The talking side does the retries, for this table is not loaded then.
     ("talk", "start", 1, "join", "known"),
@@ -25,8 +26,10 @@ TABLE = (
     ("talk", "reboot", 1, "setup", "dead"),  # of the module
     ("talk", "torn", 1, "retry", "talk"),  # half a datagram lies in the module: is filled up
     ("talk", "torn", 2, "setup", "dead"),
-    ("talk", "module", 1, "retry", "talk"),  # it left a command unanswered
+    ("talk", "torn", 4, "climb", "seek"),
+    ("talk", "module", 1, "retry", "talk"),  # it refused a command, or left it unanswered
     ("talk", "module", 2, "setup", "dead"),
+    ("talk", "module", 4, "climb", "seek"),
     # Joining with the PAN that is remembered.
     ("known", "no-pan", 0, "scan", "seek"),
     ("known", "joined", 1, "retry", "talk"),
@@ -37,6 +40,7 @@ TABLE = (
     ("known", "limited", 1, "wait", "known"),
     ("known", "limited", 90, "climb", "seek"),
     ("known", "module", 1, "setup", "dead"),
+    ("known", "module", 3, "climb", "seek"),
     # Looking for the meter on all channels.
     ("seek", "heard", 0, "join", "fresh"),
     ("seek", "no-beacon", 1, "scan", "seek"),
@@ -44,6 +48,7 @@ TABLE = (
     ("seek", "limited", 1, "wait", "seek"),
     ("seek", "limited", 90, "climb", "seek"),
     ("seek", "module", 1, "setup", "dead"),
+    ("seek", "module", 3, "climb", "seek"),
     # Joining with a PAN that was just heard.
     ("fresh", "joined", 1, "retry", "talk"),
     ("fresh", "refused", 1, "join", "fresh"),
@@ -53,6 +58,7 @@ TABLE = (
     ("fresh", "limited", 1, "wait", "fresh"),
     ("fresh", "limited", 90, "climb", "seek"),
     ("fresh", "module", 1, "setup", "dead"),
+    ("fresh", "module", 3, "climb", "seek"),
     # The module does not answer.
     ("dead", "found", 0, "join", "known"),
     ("dead", "module", 1, "climb", "dead"),
@@ -64,8 +70,8 @@ CLIMB = {"seek": ("reset", "pin", "power"), "dead": ("pin", "power")}
 LAST = {"seek": 60, "dead": 60}
 
 # Seconds before a step, growing from attempt to attempt; the first comes at once. A fifth of it is
-# added by a die: a street's gateways must not rejoin in step. A dead module does not suffer from
-# haste.
+# added by a die: a street's gateways must not rejoin in step. They begin anew when the meter is
+# heard. A dead module does not suffer from haste.
 PAUSES = (0, 10, 20, 40, 80, 160, 200)
 PAUSES_DEAD = (0, 0, 10, 20, 40)
 WAIT = const(60)
@@ -93,13 +99,15 @@ _STEP = const(5)  # the step that is due
 _REFUSED = const(6)  # so often in a row that was the failure
 _DUE = const(7)  # s: when it is
 _HEARD = const(8)  # whether the last look heard a beacon, as far as is known
-_JOINS = const(9)  # s: the last joins, the newest last
+_BROKEN = const(9)  # failures of the module since the last climb
+_HASTE = const(10)  # index of the next pause for a module
+_JOINS = const(11)  # s: the last joins, the newest last
 _STATES = ("talk", "known", "seek", "fresh", "dead")
 
 
 def fresh(now):
     """The numbers of a silence that begins: to be kept until the meter answers."""
-    return [0, 0, 0, 0, now, 0, 0, now, 1] + [now - HOUR] * MOST
+    return [0, 0, 0, 0, now, 0, 0, now, 1, 0, 0] + [now - HOUR] * MOST
 
 
 class Ladder:
@@ -157,19 +165,25 @@ class Ladder:
         """
         memory = self._memory
         state = self.state
-        # Who talked has made the retries, or there was nothing to retry.
-        row = find(state, cause, 99 if state == "talk" else memory[_FAILED] + 1)
+        if cause == "module" or cause == "torn":
+            memory[_BROKEN] += 1
+            count = memory[_BROKEN]
+            if state == "talk":
+                count += 1  # who talked has made the retry
+        elif state == "talk":
+            count = 99  # the same, or there was nothing to retry
+        else:
+            count = memory[_FAILED] + 1
+        row = find(state, cause, count)
         step, goal = row[3:]
         good = row[2] == 0
         if step == "climb":
             step = self._climb(goal)
-            memory[_FAILED] = 0
+            memory[_FAILED] = memory[_BROKEN] = 0
         elif good or goal != state:
             memory[_FAILED] = 0
         else:
             memory[_FAILED] += 1
-        if good:
-            memory[_PAUSE] = 0
         back = cause == "heard" and not memory[_HEARD]
         if cause == "heard" or cause == "no-beacon":
             memory[_HEARD] = good
@@ -184,10 +198,15 @@ class Ladder:
         memory[_STEP] = STEPS.index(step)
         if step == "wait":
             ms = WAIT * 1000
+        elif good:
+            ms = 0
+            # What was found or is not remembered proves nothing: pauses that have grown stay so.
+            if cause == "heard" or not memory[_PAUSE]:
+                memory[_PAUSE] = 1
         else:
-            pauses = PAUSES_DEAD if goal == "dead" else PAUSES
-            ms = pauses[min(memory[_PAUSE], len(pauses) - 1)] * 1000
-            memory[_PAUSE] += 1
+            which, pauses = (_HASTE, PAUSES_DEAD) if goal == "dead" else (_PAUSE, PAUSES)
+            ms = pauses[min(memory[which], len(pauses) - 1)] * 1000
+            memory[which] += 1
             ms += ms * die // 1280
         if goal == "known" or goal == "fresh":
             ms = max(ms, self._apart(now, back) * 1000)

@@ -149,11 +149,14 @@ def _pan(fields):
     for name, digits in _FIELDS:
         if name in fields and len(fields[name]) != digits:
             raise ValueError
+    channel = unhexlify(fields[b"Channel"])[0]
+    if not 0x21 <= channel <= 0x3C:
+        raise ValueError
     high, low = unhexlify(fields[b"Pan ID"])
     lqi = unhexlify(fields[b"LQI"])[0] if b"LQI" in fields else None
     pair_id = "".join([chr(c) for c in fields.get(b"PairID", b"")])
     return Pan(
-        unhexlify(fields[b"Channel"])[0],
+        channel,
         high << 8 | low,
         unhexlify(fields[b"Addr"]),
         None if lqi is None else dbm(lqi),

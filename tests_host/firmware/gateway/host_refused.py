@@ -46,14 +46,14 @@ def steps(h: House) -> int:
     return sum(n for name, n in h.told.items() if name.startswith("step."))
 
 
-# What the gateway does within an hour in which the meter has moved, so that all is needed.
+# The module has to be set up again, and the meter to be looked for.
 @pytest.mark.parametrize(("kind", "refuse"), NEEDED)
 def test_a_module_refuses_for_an_hour(kind: str, refuse: str) -> None:
     async def story(h: House) -> None:
         h.board.on_pin = h.world.module.power_cycle
         await h.polling()
         h.do("quirks.refuse " + refuse)
-        h.do("meter.move 2F")
+        h.app.session.pan = None
         h.do("module.reset")
         await h.word("radio", None, 5)
         before = steps(h), h.count.get("join", 0), h.told.get("event.unsent", 0)
@@ -63,7 +63,9 @@ def test_a_module_refuses_for_an_hour(kind: str, refuse: str) -> None:
             named += h.status.worst()[0] == "radio"
         assert named > 340  # and not that all is well
         assert steps(h) - before[0] < 400
-        assert h.count.get("join", 0) - before[1] <= 15
+        # A join that the module refused before it asked the meter is none.
+        if refuse[:6] in ("SKJOIN", "SKSEND", "0056 3", "0008 0"):
+            assert h.count.get("join", 0) - before[1] <= 15
         assert "restart.meter" not in h.count and "restart.radio" not in h.count
         told = h.told
         assert told.get("step.pin", 0) > 0 and h.board.pin_resets == told["step.pin"]

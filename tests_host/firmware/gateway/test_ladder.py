@@ -188,6 +188,47 @@ def test_a_dead_module_is_tried_often_and_pulled_by_its_pins():
     assert silence.joins == []
 
 
+# A module that is there, and refuses what is asked of it between a setup and a join or a scan.
+def test_a_module_that_refuses_to_join_or_to_scan_does_not_spin():
+    for remembered in (True, False):
+        for refuses in (("known", "fresh"), ("known", "seek", "fresh"), ("seek",)):
+
+            def outcome(step, now, known=remembered, refuses=refuses):
+                state = silence.ladder.state
+                if state == "dead":
+                    return "found", 1
+                if state == "known" and not known:
+                    return "no-pan", 0
+                if state in refuses:
+                    return "module", 0
+                return ("heard", 2) if state == "seek" else ("no-join", 62)
+
+            silence = Silence(outcome)
+            silence.run("start", 6)
+            assert len(silence.steps) < 6 * 100, len(silence.steps)
+            rungs = [s for t, s in silence.steps if s in CLIMB["seek"] and t < 3600]
+            assert rungs[:1] == ["reset"]
+            if not remembered or "known" in refuses:
+                assert rungs[:3] == ["reset", "pin", "power"]
+
+
+# A session that is got and in which nothing can be sent, again and again.
+def test_a_module_that_joins_and_does_not_send_is_reset():
+    silence = Silence(None)
+    now = 7000
+    steps = []
+    for _ in range(12):
+        silence.ladder.lost()
+        cause = "torn"
+        while silence.ladder.state != "talk" or cause == "torn":
+            step, ms = silence.ladder.next(cause, now, 128)
+            now += (ms + 999) // 1000 + 5
+            steps.append(step)
+            cause = {"dead": "found", "seek": "heard"}.get(silence.ladder.state, "joined")
+    assert steps[:4] == ["setup", "join", "retry", "setup"]
+    assert [s for s in steps if s in CLIMB["seek"]] == ["reset", "pin", "power", "reset"]
+
+
 # A module that comes and goes must not lead to joins without end.
 def test_a_module_that_comes_and_goes():
     count = [0]

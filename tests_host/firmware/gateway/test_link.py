@@ -334,7 +334,7 @@ def test_the_board_restarts_only_when_no_reading_waits():
 
 def test_a_join_that_the_module_did_not_begin_is_none():
     for command, counted in (("SKTERM", 0), ("0053", 0), ("SKJOIN", 5), ("0056", 5)):
-        radio = Radio([Timeout(command)] * 5 + [None])
+        radio = Radio([Timeout(command)] * 5 + [None], [NEAR])
         joined, _, _, clock, _ = connect(radio, (0x3B, 0x8CF5, MAC))
         assert joined
         assert (sum(clock.slept) > 250_000) == (counted > 0), (command, clock.slept)

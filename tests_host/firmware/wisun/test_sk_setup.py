@@ -201,13 +201,16 @@ def test_scan_tells_whole_pans_only():
             (b"21", b"1234", b"", b"2D", b"CCDDEEFF"),
             (b"", b"1234", mac, b"2D", b"CCDDEEFF"),
             (b"XY", b"1234", mac, b"2D", b"CCDDEEFF"),
+            (b"93", b"1234", mac, b"2D", b"CCDDEEFF"),  # one flipped bit: no such channel
+            (b"20", b"1234", mac, b"2D", b"CCDDEEFF"),
+            (b"3D", b"1234", mac, b"2D", b"CCDDEEFF"),
             (b"21", b"1234", mac, b"2", b"CCDDEEFF"),
             (b"21", b"1234", mac, b"2D", b"CCDDEE"),
         ]
         pans = await driver.scan()
         assert pans == [Pan(0x21, 0x1234, PAN.mac, -92, "CCDDEEFF")]
-        assert driver.counters["partial"] == 7
-        assert len(rig.named("beacon")) == 8
+        assert driver.counters["partial"] == 10
+        assert len(rig.named("beacon")) == 11
         assert driver.rssi == -92
         module.pans = module.pans[:1]
         pans = await driver.scan(6, 0xFFFFFFFF, False)
