@@ -6,11 +6,11 @@ from gateway.exchange import Exchange
 from gateway.meter import Meter
 from gateway.session import until
 from micropython import const
-from wisun import Timeout
+from wisun import Refused, Timeout
 
 _REJOIN_AFTER = const(6)  # failed polls in a row; fewer made things worse in the field
 _AGAIN_MS = const(30_000)  # after a failed one: patience is a number of polls, not of minutes
-_MODULE_STRIKES = const(2)  # commands in a row that the module left unanswered
+_MODULE_STRIKES = const(2)  # commands in a row that the module refused or left unanswered
 _HISTORY_AFTER_MS = const(60_000)  # live readings come first
 _NAP_MS = const(3_000)
 _SLOT = const(1800)
@@ -88,11 +88,11 @@ class Live:
                             due = clock.ms() + poll_ms
                 await self.exchange.flush()
                 strikes = 0
-                if learned and not meter.silent:
+                if learned and not (meter.silent or driver.gate):
                     idle = await repair.step(meter, due - clock.ms())
-            except Timeout as e:
+            except (Timeout, Refused) as e:
                 strikes += 1
-                self.app.log.warn("radio: module left a command unanswered: %s", e)
+                self.app.log.warn("radio: %s", e)
                 if strikes >= _MODULE_STRIKES:
                     memory.ready = False
                     raise

@@ -83,6 +83,8 @@ class Meter:
                 if asked is None:
                     asked = self.exchange.asked_ms
                 plan.answer(frame)
+            if self.why == "gate":
+                break
         return asked
 
     # One request with one answer, or None.
@@ -92,8 +94,11 @@ class Meter:
             return await self.exchange.get(epcs, ms)
         except NoAnswer as e:
             self.why = e.why
-            self.status.count("request." + e.why)
-            self.log.debug("meter: no answer (%s)", e.why)
+            if self.exchange.driver.gate == "limited":
+                # Nothing was asked, whatever became of it: that is not the meter's silence.
+                self.why = "gate"
+                self.status.problem("radio", "limited", "transmit budget of the hour used up")
+            self.status.count("request." + self.why)
             return None
         finally:
             self.status.try_ended(self.why)
@@ -105,9 +110,7 @@ class Meter:
         asked = await self.ask(plan, self.try_ms, _TRIES)
         if asked is None:
             self.status.count("poll.failed")
-            if self.why == "gate":  # nothing was asked: that is not the meter's silence
-                if self.exchange.driver.gate == "limited":
-                    self.status.problem("radio", "limited", "transmit budget of the hour used up")
+            if self.why == "gate":
                 return False
             self.silent += 1
             self.status.event(0x3F, self.silent)

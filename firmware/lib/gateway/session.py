@@ -96,7 +96,7 @@ class Session:
                 if app.driver.joined:
                     await app.driver.leave()
             except (RadioError, TimeoutError) as e:
-                app.log.warn("radio: %s", e)
+                app.status.problem("radio", "link-lost", str(e))
                 self.cause = getattr(e, "command", "")
             app.status.count("link.lost")
 

@@ -23,7 +23,8 @@ class J11(Port):
         super().__init__(uart, clock, log, on_datagram, on_event)
         self._outcome = None  # of the last authentication; 0 while it has none
         self._answer = False  # something has come while a datagram was being sent
-        self._spent = False  # the transmit budget, when last tried
+        # ms of the last try that found the transmit budget used up. A reset may leave it so.
+        self._spent = 0
         self._found = []
         self._channel = 0  # that was scanned last
 
@@ -61,7 +62,7 @@ class J11(Port):
 
     # The module is as after power-up.
     def _forget(self):
-        self._limited = self._spent = False
+        self._limited = False
         self._outcome = self._owed = None
         self._link(None, False)
 
@@ -163,11 +164,11 @@ class J11(Port):
         low = result & 15
         if low == 2:
             if not self._spent:
-                self._spent = True
                 self._tell(0x32, None)
+            self._spent = self._clock.ms()
             self._limit()
         elif self._spent and low in (0, 5):  # it went on air
-            self._spent = False
+            self._spent = 0
             self._tell(0x33, None)
         if low == 15 and result >> 4 != 2:
             return 2

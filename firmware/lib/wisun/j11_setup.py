@@ -8,9 +8,10 @@ from struct import pack
 
 from micropython import const
 
-from . import Info, JoinRefused, JoinTimeout, Pan, RadioError, Refused, Timeout
+from . import GateClosed, Info, JoinRefused, JoinTimeout, Pan, RadioError, Refused, Timeout
 
 _PROBE = const(1200)  # ms; the module waits for the rest of half a frame for 1 s
+_HOUR = const(3_600_000)
 _EXTRA = const(90)  # ms of each channel, beside the time that it is listened to
 _STEPS = const(24)  # of the longest way, with all detours
 _FAULTS = const(3)  # on it
@@ -164,8 +165,18 @@ async def restart(radio):
     radio._forget()
 
 
-# The time is that of all together, but half of it is left for the authentication at least.
+# A budget that was used up is not the meter's silence.
 async def join(radio, pan, timeout_ms):
+    try:
+        await _join(radio, pan, timeout_ms)
+    except JoinTimeout:
+        if radio._spent and radio._clock.ms() - radio._spent < _HOUR:
+            raise GateClosed("limited")
+        raise
+
+
+# The time is that of all together, but half of it is left for the authentication at least.
+async def _join(radio, pan, timeout_ms):
     until = radio._clock.ms() + timeout_ms
     channel = pan.channel - 0x21
     if channel & 1 or not 0 <= channel <= 26:

@@ -64,15 +64,35 @@ def test_a_module_refuses_for_an_hour(kind: str, refuse: str) -> None:
         assert named > 340  # and not that all is well
         assert steps(h) - before[0] < 400
         # A join that the module refused before it asked the meter is none.
-        if refuse[:6] in ("SKJOIN", "SKSEND", "0056 3", "0008 0"):
+        asked = refuse[:6] in ("SKJOIN", "SKSEND", "0056 3", "0008 0")
+        if asked:
             assert h.count.get("join", 0) - before[1] <= 15
         assert "restart.meter" not in h.count and "restart.radio" not in h.count
         told = h.told
         assert told.get("step.pin", 0) > 0 and h.board.pin_resets == told["step.pin"]
         assert told.get("step.pin", 0) < 60
         h.do("quirks.refuse none")
-        await h.polling(7)
+        # Joins that were asked for are bounded by the hour.
+        await h.polling(30 if asked else 7)
         assert h.status.worst() == (None, None, None)
+
+    House(kind=kind).run(story)
+
+
+@pytest.mark.parametrize(
+    ("kind", "refuse"),
+    [("bp35a1", "SKSENDTO ER09"), ("bp35c2", "SKSENDTO ER10"), (J11, "0008 06")],
+)
+def test_a_datagram_that_is_refused_once_costs_no_session(kind: str, refuse: str) -> None:
+    async def story(h: House) -> None:
+        await h.polling()
+        refused = h.app.driver.counters["refused"]
+        h.do("quirks.refuse " + refuse)
+        while h.app.driver.counters["refused"] == refused:
+            await asyncio.sleep(0.002)
+        h.do("quirks.refuse none")
+        await h.polling(2)
+        assert h.count["join"] == 1 and "link.lost" not in h.count
 
     House(kind=kind).run(story)
 
