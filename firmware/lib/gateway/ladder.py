@@ -1,18 +1,18 @@
 # What is done next about a meter that does not answer, and after which pause: the whole of it is
-# in the tables here, which docs/reconnect.md shows. No I/O, no clock. Loaded for one attempt to
-# join, and dropped; the numbers it goes by are a list that outlives it.
+# in the tables here, which docs/reconnect.md shows. Loaded for one attempt to join, and dropped;
+# the numbers it goes by are a list that outlives it.
 from micropython import const
 
 # In order: "retry" asks the meter once more, within the session; "wait" only waits for the budget;
 # "setup" finds the module, and hands it the credentials; "join" the PAN at hand; "scan" all
 # channels; "reset" by command; "pin", "power" by these, where a board has them; "board" the board
-# itself. A step that needs it begins with a setup. "climb" is no step: see CLIMB.
+# itself. A step that needs it begins with a setup. "climb": see CLIMB.
 STEPS = ("setup", "join", "scan", "reset", "pin", "power", "board", "retry", "wait")
 
 # (state, cause, failures, step, next state): what is done when a cause has been met in a state
 # after that many failures in a row of whatever cause, or more. Of several the last one counts. 0:
-# that is no failure, and the step follows at once. The module's failures are counted by themselves,
-# through all states and since the last climb: what stands is the module, wherever we stand.
+# that is no failure, and the step follows at once. The module has a count of its own, since
+# the last climb, in whatever state it failed.
 TABLE = (
     # In a session. The talking side does the retries, for this table is not loaded then.
     ("talk", "start", 1, "join", "known"),
@@ -70,8 +70,8 @@ CLIMB = {"seek": ("reset", "pin", "power"), "dead": ("pin", "power")}
 LAST = {"seek": 60, "dead": 60}
 
 # Seconds before a step, growing from attempt to attempt; the first comes at once. A fifth of it is
-# added by a die: a street's gateways must not rejoin in step. They begin anew when the meter is
-# heard. A dead module does not suffer from haste.
+# added by a die: a street's gateways must not rejoin in step. They begin anew when it is heard.
+# Haste harms no dead module.
 PAUSES = (0, 10, 20, 40, 80, 160, 200)
 PAUSES_DEAD = (0, 0, 10, 20, 40)
 WAIT = const(60)
@@ -99,8 +99,8 @@ _STEP = const(5)  # the step that is due
 _REFUSED = const(6)  # so often in a row that was the failure
 _DUE = const(7)  # s: when it is
 _HEARD = const(8)  # whether the last look heard a beacon, as far as is known
-_BROKEN = const(9)  # failures of the module since the last climb
-_HASTE = const(10)  # index of the next pause for a module
+_BROKEN = const(9)  # the module's failures
+_HASTE = const(10)  # and its next pause
 _JOINS = const(11)  # s: the last joins, the newest last
 _STATES = ("talk", "known", "seek", "fresh", "dead")
 
@@ -165,15 +165,13 @@ class Ladder:
         """
         memory = self._memory
         state = self.state
+        # Who talked has made the retries, or there was nothing to retry.
+        talk = state == "talk"
         if cause == "module" or cause == "torn":
             memory[_BROKEN] += 1
-            count = memory[_BROKEN]
-            if state == "talk":
-                count += 1  # who talked has made the retry
-        elif state == "talk":
-            count = 99  # the same, or there was nothing to retry
+            count = memory[_BROKEN] + talk
         else:
-            count = memory[_FAILED] + 1
+            count = 99 if talk else memory[_FAILED] + 1
         row = find(state, cause, count)
         step, goal = row[3:]
         good = row[2] == 0
@@ -200,7 +198,7 @@ class Ladder:
             ms = WAIT * 1000
         elif good:
             ms = 0
-            # What was found or is not remembered proves nothing: pauses that have grown stay so.
+            # A module that was found proves nothing: pauses that have grown stay so.
             if cause == "heard" or not memory[_PAUSE]:
                 memory[_PAUSE] = 1
         else:

@@ -96,6 +96,7 @@ class Live:
                 if strikes >= _MODULE_STRIKES:
                     memory.ready = False
                     raise
+                await clock.sleep_ms(_NAP_MS)
             if meter.silent >= _REJOIN_AFTER:
                 text = "%d polls unanswered" % meter.silent
                 self.app.status.problem("radio", "link-lost", text)

@@ -97,7 +97,7 @@ class Meter:
             if self.exchange.driver.gate == "limited":
                 # Nothing was asked, whatever became of it: that is not the meter's silence.
                 self.why = "gate"
-                self.status.problem("radio", "limited", "transmit budget of the hour used up")
+                self.status.problem("radio", "limited", "transmit budget used up")
             self.status.count("request." + self.why)
             return None
         finally:

@@ -13,26 +13,11 @@ from meterlab.modules.base import Quirks
 J11 = "bp35c1-j11-t01"
 # What is asked for the session, and what is only nice to have.
 NEEDED = [
-    *(
-        (kind, command)
-        for kind in ("bp35a1", "bp35c2")
-        for command in (
-            "SKVER ER09",
-            "SKINFO ER09",
-            "SKSETPWD ER06",
-            "SKSETRBID ER06",
-            "SKSCAN ER10",
-            "SKSREG S2 ER06",
-            "SKLL64 ER06",
-            "SKJOIN ER10",
-            "SKSENDTO ER10",
-        )
-    ),
-    *(
-        (J11, command)
-        for command in ("006B 03", "0001 03", "005F 12", "0054 14", "0051 04", "0053 3E")
-        + ("0005 12", "0056 36", "0008 06")
-    ),
+    *(("bp35a1", word + " ER09") for word in ("SKVER", "SKINFO", "SKLL64", "SKJOIN", "SKSENDTO")),
+    *(("bp35a1", word + " ER06") for word in ("SKSETPWD", "SKSETRBID", "SKSCAN", "SKSREG S2")),
+    *(("bp35c2", word + " ER10") for word in ("SKSCAN", "SKSREG S2", "SKJOIN", "SKSENDTO")),
+    *((J11, command) for command in ("006B 03", "0001 03", "005F 12", "0054 14", "0051 04")),
+    *((J11, command) for command in ("0053 3E", "0005 12", "0056 36", "0008 06")),
 ]
 SPARE = [
     *(("bp35a1", c + " ER04") for c in ("SKSREG SFE", "SKAPPVER", "ROPT", "WOPT", "SKTERM")),

@@ -192,24 +192,27 @@ def test_a_dead_module_is_tried_often_and_pulled_by_its_pins():
 def test_a_module_that_refuses_to_join_or_to_scan_does_not_spin():
     for remembered in (True, False):
         for refuses in (("known", "fresh"), ("known", "seek", "fresh"), ("seek",)):
-
-            def outcome(step, now, known=remembered, refuses=refuses):
-                state = silence.ladder.state
-                if state == "dead":
-                    return "found", 1
-                if state == "known" and not known:
-                    return "no-pan", 0
-                if state in refuses:
-                    return "module", 0
-                return ("heard", 2) if state == "seek" else ("no-join", 62)
-
-            silence = Silence(outcome)
-            silence.run("start", 6)
+            silence = refusing(remembered, refuses).run("start", 6)
             assert len(silence.steps) < 6 * 100, len(silence.steps)
             rungs = [s for t, s in silence.steps if s in CLIMB["seek"] and t < 3600]
             assert rungs[:1] == ["reset"]
             if not remembered or "known" in refuses:
                 assert rungs[:3] == ["reset", "pin", "power"]
+
+
+def refusing(remembered, refuses):
+    def outcome(step, now):
+        state = silence.ladder.state
+        if state == "dead":
+            return "found", 1
+        if state == "known" and not remembered:
+            return "no-pan", 0
+        if state in refuses:
+            return "module", 0
+        return ("heard", 2) if state == "seek" else ("no-join", 62)
+
+    silence = Silence(outcome)
+    return silence
 
 
 # A session that is got and in which nothing can be sent, again and again.
