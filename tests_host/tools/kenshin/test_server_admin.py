@@ -5,6 +5,7 @@ import io
 import json
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -92,6 +93,7 @@ def test_what_was_exported_can_be_imported_elsewhere_and_again(
     for kind, rows in (("half-hour", 3000), ("instant", 1), ("minute", 60)):
         file = str(tmp_path / f"{kind}.csv")
         run("export", "--kind", kind, "--gateway", board.code, "--bom", "--out", file)
+        assert Path(file).stat().st_mode & 0o777 == 0o600  # it tells when a home is empty
         done = run("import", file, "--gateway", code)
         assert f"{rows} readings: {rows} new, 0 rejected" in done
         assert f"{rows} readings: 0 new, 0 rejected" in run("import", file, "--gateway", code)

@@ -31,8 +31,7 @@ CODES = {
         "no-module",
     },
     "meter": {"silent", "bad-answer"},
-    "network": {"no-wifi", "wrong-key", "no-cable"}
-    | {"no-address", "no-dns", "address-conflict"},
+    "network": {"no-wifi", "wrong-key", "no-cable"} | {"no-address", "no-dns", "address-conflict"},
     "server": {
         "refused",
         "rejected",

@@ -161,7 +161,6 @@ def test_in_whatever_order_readings_come_the_sums_are_the_same(lab, board, insta
     rows += [
         slot(200 + n, DAY0 - 86_400 + n * 1800, 1000 + 3 * n) for n in range(0, 60, 2) if n != 48
     ]
-    rows += [slot(300, DAY0, 5), slot(301, DAY0 + 1800, 1147)]  # the one at midnight is wrong
     chance.shuffle(rows)
     for k in range(0, len(rows), 35):
         board.upload(*rows[k : k + 35])
@@ -176,6 +175,17 @@ def test_in_whatever_order_readings_come_the_sums_are_the_same(lab, board, insta
             assert {name: getattr(folded[start], name) for name in vars(folded[start])} == {
                 name: again[name] for name in vars(folded[start])
             }
+
+
+def test_a_wrong_value_at_midnight_is_found_out_by_the_one_after_it(lab, board, slot):
+    gateway = ours(lab, board)
+    board.upload(slot(1, DAY0 - 86_400, 1000), slot(2, DAY0 - 1800, 1090), slot(3, DAY0, 9000))
+    roll(lab, gateway)
+    assert days(lab, gateway)[DAY0 - 86_400].normal == 8000
+    board.upload(slot(4, DAY0 + 1800, 1100), slot(5, DAY0 + HOUR, 1110))
+    roll(lab, gateway)
+    found = days(lab, gateway)
+    assert (found[DAY0 - 86_400].normal, found[DAY0].normal) == (90, 10)
 
 
 class Meanwhile:

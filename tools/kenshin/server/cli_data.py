@@ -1,5 +1,6 @@
 """`kenshin server export`, `import`, `backup` and `doctor`."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -57,11 +58,16 @@ def export(
                 for piece in pieces:
                     sys.stdout.buffer.write(piece)
             else:
-                with Path(out).open("wb") as file:
+                # Readings tell when a home is empty: for the owner's eyes only, as the database.
+                with open(out, "wb", opener=_private) as file:
                     for piece in pieces:
                         file.write(piece)
         except OSError as error:
             fail(f"{out}: {error.strerror}")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def import_(

@@ -37,6 +37,7 @@ COLUMNS = {
 _CODES = {"half-hour": HALF_HOUR, "instant": INSTANT, "minute": MINUTE}
 _PIECE = 5000  # rows read at once
 _BOM = "\ufeff"
+_FORMULA = tuple("=+-@＝＋－＠")
 
 
 class Source(NamedTuple):
@@ -114,8 +115,8 @@ def _object(names: tuple[str, ...], row: tuple[Any, ...]) -> str:
 
 
 def _plain(name: str) -> str:
-    # A spreadsheet would take it for a formula.
-    return "'" + name if name[:1] in "=+-@" else name
+    # A spreadsheet would take it for a formula; in Japan perhaps with the wide signs, too.
+    return "'" + name if name[:1] in _FORMULA else name
 
 
 Piece = tuple[list[tuple[Any, ...]], int]  # rows, and where the next piece begins
