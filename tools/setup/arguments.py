@@ -13,91 +13,25 @@ from collections.abc import Iterable, Mapping
 from string import ascii_uppercase
 
 from setup.constants import Edit, apply
-
-_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_Scope = _Function | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda) + (
-    ast.ListComp,
-    ast.SetComp,
-    ast.DictComp,
-    ast.GeneratorExp,
-)
+from setup.scopes import Scope, Scopes, bound
 
 
-def _bound(scope: _Scope) -> set[str]:
-    """Names that are local to this function or comprehension."""
-    names: set[str] = set()
-    outer: set[str] = set()
-    todo: list[ast.AST] = list(ast.iter_child_nodes(scope))
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
-            names.add(node.id)
-        elif isinstance(node, ast.arg):
-            names.add(node.arg)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.alias):
-            names.add((node.asname or node.name).partition(".")[0])
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            names.add(node.name)
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            outer.update(node.names)
-        if not isinstance(node, _SCOPES):
-            todo.extend(ast.iter_child_nodes(node))
-    return names - outer
-
-
-class _Arguments(ast.NodeVisitor):
+class _Arguments(Scopes[dict[str, str]]):
     """Collects where positional arguments stand: {(line, column): (old, new)}."""
 
     def __init__(self, keywords: set[str], letters: list[str]) -> None:
+        super().__init__()
         self.keywords = keywords
         self.letters = letters
         self.found: dict[tuple[int, int], tuple[str, str]] = {}
-        self.scopes: list[dict[str, str]] = []
 
-    def _enter(self, node: _Scope) -> None:
-        scope = {name: name for name in _bound(node)}
-        outside: list[ast.AST] = []  # what a def reads before it is one
+    def local(self, node: Scope) -> dict[str, str]:
+        scope = {name: name for name in bound(node, imports=True)}
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             for place, argument in enumerate(node.args.posonlyargs + node.args.args):
                 if argument.arg != "self" and argument.arg not in self.keywords:
                     scope[argument.arg] = self.letters[place]
-            outside += [*node.args.defaults, *filter(None, node.args.kw_defaults)]
-            outside += getattr(node, "decorator_list", [])
-        for part in outside:
-            self.visit(part)
-        self.scopes.append(scope)
-        todo: list[ast.AST] = list(ast.iter_child_nodes(node))
-        while todo:
-            part = todo.pop(0)
-            if isinstance(part, ast.arguments):
-                todo += ast.iter_child_nodes(part)
-            elif part not in outside:
-                self.visit(part)
-        self.scopes.pop()
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._enter(node)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self._enter(node)
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        self._enter(node)
-
-    def visit_ListComp(self, node: ast.ListComp) -> None:
-        self._enter(node)
-
-    def visit_SetComp(self, node: ast.SetComp) -> None:
-        self._enter(node)
-
-    def visit_DictComp(self, node: ast.DictComp) -> None:
-        self._enter(node)
-
-    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
-        self._enter(node)
+        return scope
 
     def _use(self, node: ast.Name | ast.arg, name: str) -> None:
         for scope in reversed(self.scopes):

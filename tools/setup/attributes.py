@@ -22,10 +22,9 @@ from pathlib import Path
 from string import ascii_lowercase
 
 from setup.constants import Edit, apply, is_const, origin
+from setup.scopes import Scope, Scopes, bound
 
 _OURS = re.compile(r"(?!__)[A-Za-z_]\w*")
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_SCOPES = (*_FUNCTIONS, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 class NameTrouble(Exception):
@@ -78,36 +77,14 @@ class _Module:
     places: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
 
 
-def _locals(scope: ast.AST) -> set[str]:
-    """Names bound in this function or comprehension by anything but an import."""
-    names: set[str] = set()
-    outer: set[str] = set()
-    todo: list[ast.AST] = list(ast.iter_child_nodes(scope))
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, ast.arg):
-            names.add(node.arg)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            names.add(node.name)
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            outer.update(node.names)
-        if not isinstance(node, _SCOPES):
-            todo.extend(ast.iter_child_nodes(node))
-    return names - outer
-
-
-class _Places(ast.NodeVisitor):
+class _Places(Scopes[set[str]]):
     """Where a module's attributes and globals stand, and which of them it defines."""
 
     def __init__(self, module: _Module, modules: Mapping[str, _Module]) -> None:
+        super().__init__()
         self.module = module
         self.modules = modules
         self.lines = module.text.splitlines()
-        self.scopes: list[set[str]] = []  # of functions; a class is none
         self.imported: dict[str, str] = {}
 
     def _place(self, line: int, column: int, name: str, defined: bool = False) -> None:
@@ -141,7 +118,10 @@ class _Places(ast.NodeVisitor):
         elif stored:
             self.module.puts.setdefault(ast.unparse(node.value), set()).add(node.attr)
 
-    def _named(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+    def local(self, node: Scope) -> set[str]:
+        return bound(node, imports=False)
+
+    def named(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
         if not self._hidden(node.name):
             text = self.lines[node.lineno - 1]
             column = re.compile(r"(async\s+)?(def|class)\s+").match(text, node.col_offset)
@@ -149,51 +129,11 @@ class _Places(ast.NodeVisitor):
             self._place(node.lineno, column.end(), node.name, defined=True)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        self._named(node)
+        self.named(node)
         for base in node.bases:
             if isinstance(base, ast.Name) and base.id in self.imported:
                 self.module.parents.add(self.imported[base.id])
         self.generic_visit(node)
-
-    def _function(self, node: ast.AST) -> None:
-        outside: list[ast.AST] = []  # what a def reads before it is one
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            outside += [*node.args.defaults, *filter(None, node.args.kw_defaults)]
-            outside += getattr(node, "decorator_list", [])
-        for part in outside:
-            self.visit(part)
-        self.scopes.append(_locals(node))
-        todo: list[ast.AST] = list(ast.iter_child_nodes(node))
-        while todo:
-            part = todo.pop(0)
-            if isinstance(part, ast.arguments):
-                todo += ast.iter_child_nodes(part)
-            elif part not in outside:
-                self.visit(part)
-        self.scopes.pop()
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._named(node)
-        self._function(node)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self._named(node)
-        self._function(node)
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        self._function(node)
-
-    def visit_ListComp(self, node: ast.ListComp) -> None:
-        self._function(node)
-
-    def visit_SetComp(self, node: ast.SetComp) -> None:
-        self._function(node)
-
-    def visit_DictComp(self, node: ast.DictComp) -> None:
-        self._function(node)
-
-    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
-        self._function(node)
 
 
 def _spoken(module: _Module) -> Iterator[str]:
