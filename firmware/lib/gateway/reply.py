@@ -23,17 +23,20 @@ def judge(up, batch, began, answer, newest):
     -> None, or what is wrong, in words.
     """
     found = {}
+    said = None
     clock = up.clock
     try:
         if isinstance(answer, HttpError):
             raise answer
         code, found, body = answer
-        if code == 413 and batch.count > 1:
+        if code in (400, 413, 422) and batch.count > 1:
+            # Too many, or there is one among them for which it refuses all.
             up.limit = batch.count // 2
-            up.log.info("server: %d readings are too many at once", batch.count)
+            said = "status %d for %d readings" % (code, batch.count)
+            up.log.info("server: %s: fewer at once", said)
             more = True
         else:
-            more = _read(up, batch, began, code, found, body) or newest and batch.count > 0
+            more = _read(up, batch, began, code, found, body, newest) or newest and batch.count > 0
     except HttpError as e:
         kind, detail = e.args
         up.pause_ms = pace.pause(up.pause_ms, kind == "token")
@@ -47,14 +50,17 @@ def judge(up, batch, began, answer, newest):
     up.status.clear("server")
     now = clock.ms()
     up.due = now + (pace.backlog(now - began, getrandbits(8)) if more else up.interval * 1000)
-    return None
+    return said
 
 
 # -> True when there is more to send at once. HttpError for everything that is wrong with it.
-def _read(up, batch, began, code, found, body):
+def _read(up, batch, began, code, found, body, newest):
     try:
         if code != 200:
-            raise _refusal(code, found, body)
+            error = _refusal(code, found, body)
+            if code in (400, 422) and batch.count and _aside(up, batch, error.args[1], newest):
+                return True
+            raise error
         if body.rstrip()[-1:] != b"}":
             raise ValueError  # MicroPython's json takes half an object for a whole one
         return _settle(up, batch, began, json.loads(body))
@@ -90,6 +96,28 @@ def _settle(up, batch, began, reply):
     if up.on_want and reply.get("want"):
         up.on_want([str(day)[:10] for day in reply["want"]])
     return more
+
+
+# A reading that was refused alone, `why` in words, is set aside at the third time, when others
+# were taken in between: else it may be all that we send, or the server. -> True when it was.
+def _aside(up, batch, why, newest):
+    box = up.outbox
+    seq = None
+    for row in batch.rows():
+        seq = int(row[1 : row.find(b",")])
+    others = [one for one in box.rejects if one[0] != seq]
+    times = len(box.rejects) - len(others)
+    if not (times and up.pause_ms):  # the upload before this one was a success
+        if times == 2:
+            box.rejects = others
+            up.status.count("rejected", batch.reject([(seq, why)]))
+            up.log.warn("server: refuses all because of reading %d: %s", seq, why)
+            up.limit = BATCH
+            return True
+        box.rejects = (box.rejects + [(seq, why)])[-4:]
+    if not newest:
+        up.fresh = 0  # another one, at the next opportunity
+    return False
 
 
 # What a status other than 200 means.

@@ -30,7 +30,7 @@ async def run(up):
     from gateway.batch import Batch
 
     box = up.outbox
-    if up.pause_ms and box.root and box.live:
+    if up.pause_ms and up.limit > 1 and box.root and box.live:
         box.aside("spill", 2)  # not much hope that the server takes them
     # Of more than one batch the newest once an interval, so that the server shows what is now, and
     # before they must go to flash; between that the oldest, so that what is missing there is one
