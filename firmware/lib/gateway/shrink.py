@@ -271,11 +271,7 @@ def drop_oldest(box, data, kinds):
             if e[_STATE] > _CLOSED:
                 continue
             if undated and e[_BOOT] != boot if kind == 9 else e[_KIND] == kind:
-                n = e[_SLOTS]
-                if e[_STATE] == _OPEN:
-                    n = os.stat(segments.path(box, e[_ID]))[6]
-                    n //= record.SLOT[e[_KIND]]
-                n -= segments.done(box, e)
+                n, gone = _rest(box, e)
                 if kind == 9:
                     box.lost -= n
                 elif undated:
@@ -285,5 +281,34 @@ def drop_oldest(box, data, kinds):
                 _remove(box, data, i)
                 ledger.save(box, data)
                 if box.count:
-                    box.count("dropped." + KINDS[e[_KIND]], n)
+                    box.count("dropped." + KINDS[e[_KIND]], gone)
                 return
+
+
+# -> (slots, readings) of a file that were not acknowledged; without decoding them. One that cannot
+# be read, or is gone, is none the less to go.
+def _rest(box, e):
+    size = record.SLOT[e[_KIND]]
+    done = segments.done(box, e)
+    left = max(e[_SLOTS] - done, 0)
+    gone = n = 0
+    f = None
+    try:
+        f = open(segments.path(box, e[_ID]), "rb")
+        if e[_STATE] == _OPEN:
+            left = max(f.seek(0, 2) // size - done, 0)
+        f.seek(done * size)
+        buf = bytearray(16 * size)
+        while n < left:
+            have = min(f.readinto(buf) // size, left - n)
+            if not have:
+                break
+            n += have
+            for at in range(0, have * size, size):
+                gone += buf[at] >> 7  # a reading's first bit, not a wide slot's
+    except OSError:
+        gone += left - n
+    finally:
+        if f:
+            f.close()
+    return left, gone

@@ -1,4 +1,6 @@
 # What becomes of the readings when the flash is full: the rule of docs/durability.md.
+import os
+
 from flashbox import ROOM, Board, T, all_of, each, half_hour, instant, outage, send, small
 from flashroom import UPY, FlashRoom
 from gateway.reading import Reading
@@ -99,7 +101,7 @@ def test_what_cannot_be_thinned_any_more_goes_oldest_first_and_half_hours_last()
         board = Board(room)
         box = board.box
         for i in range(50):
-            box.append(instant(T + 86400 * i, i))
+            box.append(instant(T + 86400 * i, i, 1 << 40 if i % 2 else None))  # one slot, or two
         for i in range(1100):
             box.append(half_hour(T + 1800 * i, i, None, "E2"))
             board.clock.t += 60_000
@@ -111,6 +113,27 @@ def test_what_cannot_be_thinned_any_more_goes_oldest_first_and_half_hours_last()
         assert left == list(range(left[0], 1100)) and len(left) > 700
         assert board.counts["dropped.instant"] == 50
         assert board.counts["dropped.half-hour"] == left[0]
+
+
+def test_a_file_that_is_gone_or_cannot_be_read_makes_room_all_the_same():
+    with FlashRoom() as room:
+        small(room)
+        board = Board(room)
+        box = board.box
+        n = 0
+        while board.counts == {}:
+            box.append(half_hour(T + 1800 * n, n, None, "E2"))
+            n += 1
+            board.clock.t += 60_000
+            if n % 10 == 9:
+                box.tend()
+            if n == 300:
+                name = min(room.names(), key=lambda one: int(one, 16))
+                os.remove(room.root + "outbox/" + name)
+            assert n < 1200 and box.used <= ROOM
+        board.pass_time()
+        assert sorted(board.counts) == ["dropped.half-hour"]
+        assert [row[7] for row in all_of(box)][-1] == n - 1
 
 
 def test_minutes_are_thinned_as_instants_are():
