@@ -323,15 +323,11 @@ def test_a_hook_for_ten_thousand_is_posted_in_pieces(sqlite_lab, hooked, alarms,
     with lab.store.writing() as connection:
         (row,) = connection.exec_driver_sql("SELECT id FROM gateways").all()
         shared = {"rule_id": number, "kind": "silent", "value": 1, "threshold": 15, "minutes": 0}
-        for n in range(1200):
-            key = {"gateway_id": row[0], "since": T0 - 2000 - n}
-            connection.execute(insert(Alert).values(**key, **shared, until=T0 - 1900))
-            connection.execute(
-                insert(AlertMessage).values(
-                    **key, rule_id=number, what="begin", way="hook", state=book.WAITING,
-                    due=T0, tries=0, created=T0,
-                )
-            )  # fmt: skip
+        keys = [{"gateway_id": row[0], "since": T0 - 2000 - n} for n in range(1200)]
+        connection.execute(insert(Alert), [{**key, **shared, "until": T0 - 1900} for key in keys])
+        about = {"rule_id": number, "what": "begin", "way": "hook", "state": book.WAITING}
+        about |= {"due": T0, "tries": 0, "created": T0}
+        connection.execute(insert(AlertMessage), [{**key, **about} for key in keys])
     alarms.work()
     sizes = [len(json.loads(body)["alerts"]) for _, _, body in hooked.posts]
     assert sizes == [500, 500, 200]
