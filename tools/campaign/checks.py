@@ -196,7 +196,8 @@ def one_request(record: Record, _: Trial) -> Iterator[Happened]:
 
 
 def no_secret(record: Record, _: Trial) -> Iterator[Happened]:
-    """No secret in the log, on the console, or in an upload and its status."""
+    """No secret in the log, on the console, in an upload and its status, or in a file of the
+    flash."""
     yield from record.secrets
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from campaign import checks, firmware
@@ -139,6 +140,7 @@ class Trial(House):
         while self.app.outbox and self.now() < until:
             await asyncio.sleep(_LOOK_S)
         self._sum()
+        self.watch.flash(Path(self.board.root))
 
     def _unhandled(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         what = f"{context.get('message')}: {context.get('exception')!r}"
@@ -191,6 +193,7 @@ class Trial(House):
         await self.switch_off()
         await self.app.leave()
         self._sum()
+        self.watch.flash(Path(self.board.root))
         firmware.forget()
         await asyncio.sleep(_BOOT_S)
         self.switch_on()

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from campaign.house import SECRETS
@@ -288,6 +289,13 @@ class Watch:
         for name in status.counters:
             if name == "flash.damaged":
                 record.exceptions.append(Happened(self.now(), "start", name))
+
+    def flash(self, root: Path) -> None:
+        """Look through the files of the flash: whoever has the board can read them. Credentials
+        are in the NVS area only."""
+        for file in sorted(root.rglob("*")):
+            if file.is_file():
+                self.leaves(f"flash, {file.relative_to(root)}", file.read_bytes())
 
     def leaves(self, where: str, data: bytes) -> None:
         """Something leaves the gateway for people's eyes or the server's."""

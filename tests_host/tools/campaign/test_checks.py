@@ -360,6 +360,36 @@ def test_a_secret_in_the_status_is_found() -> None:
     assert {item.where for _, item in outcome.trouble} == {"upload", "console"}
 
 
+def test_a_secret_on_the_flash_is_found() -> None:
+    def harm(t: Trial) -> None:
+        def write() -> None:
+            Path(t.board.root, "outbox", "notes").write_bytes(b"\0id=" + RBID.encode() + b"\0")
+
+        at(t, HOUR, write)
+
+    ((name, item),) = run(broken(harm), scenario(hours=2)).trouble
+    assert (name, item.where) == ("no-secret", "flash, outbox/notes")
+
+
+def test_the_flash_has_files_to_look_through() -> None:
+    seen: list[str] = []
+
+    def note(t: Trial) -> None:
+        leaves = t.watch.leaves
+
+        def look(where: str, data: bytes) -> None:
+            if where.startswith("flash, ") and data:
+                seen.append(where)
+            leaves(where, data)
+
+        t.watch.leaves = look
+
+    outage = Fault(0, 2 * HOUR, ("net.off",), "house.net")
+    restart = Fault(HOUR, 0, ("board.restart",), "house.board")
+    assert names(run(broken(note), scenario(outage, restart, hours=2.2))) == set()
+    assert len(seen) > 1
+
+
 # -- what the names promise
 
 
