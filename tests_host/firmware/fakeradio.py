@@ -217,6 +217,18 @@ async def caught(expected, awaitable):
     raise AssertionError("no %s; it returned %r" % (expected, result))
 
 
+# Begins something and cancels it `after` so many ms; fails when it ended before.
+async def cancel(rig, coroutine, after=1):
+    task = asyncio.create_task(coroutine)
+    await rig.clock.sleep_ms(after)
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        return
+    raise AssertionError("it was not cancelled")
+
+
 # Gives a parser bytes, at most `chunk` at a time.
 def feed(parser, data, chunk=4096):
     data = memoryview(data)

@@ -16,7 +16,7 @@ from meterlab.air import Datagram, Node
 from meterlab.faults import Line
 from meterlab.meter import Meter
 from meterlab.metering import UNITS
-from meterlab.modem import FAILED
+from meterlab.modem import FAILED, SOLICITING
 from meterlab.pac import What
 from meterlab.world import World
 
@@ -97,6 +97,7 @@ class Watch:
         self._try_s = try_s - 0.5
         self._hash = blake2b(digest_size=16)
         self._open: Ask | None = None
+        self._waits: Ask | None = None  # for the answer to a neighbour solicitation
         self._written: dict[int, float] = {}  # when the host wrote the request, by TID
         self._closed_at = 0.0
         self._tried_at = -TRY_S
@@ -110,6 +111,7 @@ class Watch:
         ear = modem.listener
         self._session, ear.on_session = ear.on_session, self._on_session
         self._limit, ear.on_limit = ear.on_limit, self._on_limit
+        self._sent, ear.on_sent = ear.on_sent, self._on_sent
         self._watch_joins()
 
     # -- the digest: two runs of a seed are the same when their lines, logs and uploads are
@@ -174,6 +176,13 @@ class Watch:
         if active:
             self._close_gate(told=told)
 
+    # What became of a datagram that waited.
+    def _on_sent(self, peer: bytes | None, result: int) -> None:
+        if self._waits is not None:
+            self._waits.over = self._waits.over or result == FAILED
+            self._waits = None
+        self._sent(peer, result)
+
     def _sending(
         self,
         peer: bytes | None,
@@ -211,6 +220,8 @@ class Watch:
         def reported(result: int) -> None:
             if result == FAILED:
                 ask.over = True
+            elif result == SOLICITING:
+                self._waits = ask
             done(result)
 
         self._send(peer, port, secure, payload, reported)

@@ -3,21 +3,13 @@
 import asyncio
 import sys
 
-from fakej11 import CHANNEL, PAN_ID, J11Module
-from fakeradio import Clock, Rig, caught
-from helpers import run
+from fakej11 import CHANNEL, PAN_ID
+from fakeradio import caught
 from j11frames import MAC, PASSWORD, RBID
+from j11scenes import HEARD, play
 from wisun import Info, Pan, RadioError, Refused, Timeout
-from wisun.j11 import J11
 
-PAN = Pan(0x31, PAN_ID, MAC, -34, "CCDDEEFF")
 NEAR = b"\x00\x11\x22\x33\x44\x55\x66\x77"
-
-
-def play(scene, **options):
-    rig = Rig(J11, J11Module(Clock(), **options))
-    run(rig.play(scene))
-    return rig
 
 
 def test_a_session_from_the_beginning():
@@ -26,8 +18,8 @@ def test_a_session_from_the_beginning():
         assert await driver.probe() == Info("j11", "dual", "1.3", "0000158A", False)
         await driver.configure(RBID, PASSWORD)
         assert module.given == (RBID + PASSWORD).encode()
-        assert await driver.find() == PAN
-        await driver.join(PAN)
+        assert await driver.find() == HEARD
+        await driver.join(HEARD)
         module.answers.append(b"\x10\x81\r\n\x00")
         assert await driver.send(b"\x10\x81 \xd0\xea\x83\xfc\xff") == 0
         await rig.clock.sleep_ms(1)
@@ -117,12 +109,12 @@ def test_configure_anew():
     async def scene(rig):
         driver, module = rig.driver, rig.wire
         await driver.configure(RBID, PASSWORD)
-        await driver.join(PAN)
+        await driver.join(HEARD)
         other = RBID[:-1] + "0"
         await driver.configure(other, PASSWORD)
         module.credentials = (other + PASSWORD).encode()
         module.lines.clear()
-        await driver.join(PAN)
+        await driver.join(HEARD)
         assert module.lines == [0x01, 0x57, 0x58, 0x54, 0x53, 0x05, 0x56]
         assert module.given == module.credentials
 
@@ -275,10 +267,10 @@ def test_a_scan_on_a_bad_line():
         found = module._on_channel(CHANNEL, None)
         nothing = module.frame(0x4051, b"\x01\x11")
         module.replies[0x51] = (50, found, found, 50, nothing, module.frame(0x2051, b"\x01"))
-        assert await driver.scan() == [PAN]
+        assert await driver.scan() == [HEARD]
         module.replies[0x51] = (50, found, 50, nothing)
         start = rig.clock.ms()
-        assert await driver.scan(4) == [PAN]
+        assert await driver.scan(4) == [HEARD]
         assert rig.clock.ms() - start < 14 * 260 + 1000
         for said in (None, (50, found)):
             module.replies[0x51] = said
@@ -298,14 +290,14 @@ def test_scan_of_a_module_that_is_not_ready():
             module._forget()
             if said:
                 await rig.say(module.frame(0x6019))
-            assert await driver.scan(4) == [PAN]
+            assert await driver.scan(4) == [HEARD]
         # It is reset in the middle, and set up again.
         scan = asyncio.create_task(driver.scan(6))
         await rig.clock.sleep_ms(3000)
         rig.clear()
         module.boot_ms = 0
         module.restart()
-        assert await scan == [PAN]
+        assert await scan == [HEARD]
         assert rig.events == [("reboot", None), ("beacon", None)]
         assert module.lines == [0x01, 0x5F, 0x54, 0x51]
 
@@ -330,7 +322,7 @@ def test_setup_is_not_kept():
     async def scene(rig):
         await rig.driver.configure(RBID, PASSWORD)
         await rig.driver.find()
-        await rig.driver.join(PAN)
+        await rig.driver.join(HEARD)
         assert "wisun.j11_setup" not in sys.modules
         assert not hasattr(sys.modules["wisun"], "j11_setup")
 

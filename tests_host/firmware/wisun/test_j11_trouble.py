@@ -1,261 +1,14 @@
-"""Commands that are cancelled or get no answer, modules that stop in mid-frame, a bad line."""
+"""Commands that are cut short or cancelled, modules that stop in mid-frame, a bad line."""
 
 import asyncio
 
-from fakej11 import PAN_ID, J11Module
-from fakeradio import Clock, Rig, caught
-from helpers import hex_, run
-from j11frames import AUTHENTICATED, BAD_HEADER, MAC, PASSWORD, RBID, RES_HEARD, VERSION_IS
-from wisun import Pan, RadioError, Refused, Timeout
-from wisun.j11 import J11
+from fakeradio import cancel, caught
+from j11frames import AUTHENTICATED, PASSWORD, RBID, RES_HEARD
+from j11scenes import GET, HEARD, joined, play
+from wisun import RadioError, Refused, Timeout
 from wisun.j11_frame import RESPONSE
 
-PAN = Pan(0x31, PAN_ID, MAC, -34, "CCDDEEFF")
-GET = hex_("1081000105FF010288016201E700")
 WAY = [0x01, 0x5F, 0x54, 0x53, 0x05, 0x56]
-
-
-def play(scene, **options):
-    rig = Rig(J11, J11Module(Clock(), **options))
-    run(rig.play(scene))
-
-
-async def joined(rig):
-    await rig.driver.configure(RBID, PASSWORD)
-    await rig.driver.join(PAN)
-    rig.clear()
-
-
-async def cancel(rig, coroutine, after=1):
-    task = asyncio.create_task(coroutine)
-    await rig.clock.sleep_ms(after)
-    task.cancel()
-    try:
-        await task
-    except asyncio.CancelledError:
-        return
-    raise AssertionError("it was not cancelled")
-
-
-# Its reply comes later; the next command must not take it for its own.
-def test_late_reply_to_a_cancelled_command():
-    async def scene(rig):
-        await joined(rig)
-        driver, module = rig.driver, rig.wire
-        module.replies[0x08] = (800, module.frame(0x2008, b"\x01\x00"))
-        await cancel(rig, driver.send(GET), 300)
-        module.replies[0x08] = (200, module.frame(0x2008, b"\x01\x05"))
-        start = rig.clock.ms()
-        assert await driver.send(GET) == 1
-        assert rig.clock.ms() - start == 500 + 200
-        assert driver.counters["stray"] == 0
-        # It never comes.
-        module.replies[0x08] = None
-        await cancel(rig, driver.send(GET), 300)
-        module.replies.clear()
-        start = rig.clock.ms()
-        await driver.leave()
-        assert rig.clock.ms() - start == 1970 - 300
-
-    play(scene)
-
-
-def test_reply_to_a_cancelled_command_that_came_meanwhile():
-    async def scene(rig):
-        await joined(rig)
-        driver, module = rig.driver, rig.wire
-        module.replies[0x08] = None
-        await cancel(rig, driver.send(GET))
-        await rig.say(module.frame(0x2008, b"\x01\x00" + GET[:5]))
-        module.replies.clear()
-        start = rig.clock.ms()
-        assert await driver.send(b"next") == 0
-        assert rig.clock.ms() == start
-        assert module.payloads == [b"next"]
-
-    play(scene)
-
-
-# Time is up, and then there it is, when the next command of the kind is under way.
-def test_reply_after_its_time():
-    async def scene(rig):
-        await joined(rig)
-        driver, module = rig.driver, rig.wire
-        module.replies[0x08] = (2000, module.frame(0x2008, b"\x01\x05" + GET[:5]))
-        await caught(Timeout, driver.send(GET))
-        module.replies[0x08] = (200, module.frame(0x2008, b"\x01\x00other"))
-        assert await driver.send(b"other") == 0
-        assert driver.counters["stray"] == 1
-
-    play(scene)
-
-
-# A reply to something else is no reply, whatever it says.
-def test_reply_to_another_command():
-    async def scene(rig):
-        driver, module = rig.driver, rig.wire
-        module.replies[0x6B] = (
-            module.frame(0x2008, b"\x01\x00")
-            + module.frame(0x2001, b"\x3d")
-            + module.frame(0x206C, b"\x01")
-            + module.frame(0x006B, VERSION_IS[2])
-            + module.frame(0x606B, VERSION_IS[2]),
-            500,
-            VERSION_IS[0],
-        )
-        start = rig.clock.ms()
-        assert (await driver.probe()).app == "0000158A"
-        assert rig.clock.ms() - start == 500
-        assert driver.counters["stray"] == 3
-        # When there is no command at all, that goes for every reply.
-        await rig.say(VERSION_IS[0] + BAD_HEADER[0] + module.frame(0xFFFF, b"\x03"))
-        assert driver.counters["stray"] == 6
-
-    play(scene)
-
-
-def test_a_command_without_reply():
-    async def scene(rig):
-        driver, module = rig.driver, rig.wire
-        for code, action, limit in (
-            (0x08, lambda: driver.send(GET), 1970),
-            (0x57, lambda: driver.leave(), 3000),
-            (0x6B, lambda: driver.probe(), 3600),
-            (0x01, lambda: driver.scan(), 9000),
-            (0x54, lambda: driver.configure(RBID, PASSWORD), 9000),
-            (0x51, lambda: driver.scan(6), 10884),
-            (0x53, lambda: driver.join(PAN), 10800),
-            (0x05, lambda: driver.join(PAN), 9600),
-            (0x56, lambda: driver.join(PAN), 3600),
-        ):
-            module.replies.clear()
-            module._forget()
-            await driver.leave()
-            if code == 0x08 or code == 0x57:
-                await joined(rig)
-            elif code != 0x54:
-                await driver.configure(RBID, PASSWORD)
-            module.replies = {code: None}
-            start = rig.clock.ms()
-            error = await caught(Timeout, action())
-            assert error.command == "%04X" % code
-            assert limit <= rig.clock.ms() - start <= limit + 100, (code, rig.clock.ms() - start)
-            module.replies = {}
-            await joined(rig)
-            assert await driver.send(GET) == 0
-
-    play(scene)
-
-
-# On the way to a session, what the line loses once is made good.
-def test_a_reply_that_is_lost_on_the_way():
-    async def scene(rig):
-        driver, module = rig.driver, rig.wire
-        for code, deed in (
-            (0x01, None),
-            (0x5F, lambda: setattr(module, "level", 1)),
-            (0x54, None),
-            (0x05, lambda: module.ports.append(3610)),
-        ):
-            module._forget()
-            await driver.configure(RBID, PASSWORD)
-            module._forget()
-            hear = module._command
-            left = [1]
-
-            def lose(heard, data, hear=hear, left=left, code=code, deed=deed):
-                if heard == code and left:
-                    left.pop()
-                    module.lines.append(heard)
-                    if deed:
-                        deed()
-                else:
-                    hear(heard, data)
-
-            module._command = lose
-            rig.clear()
-            await driver.join(PAN)
-            module._command = hear
-            assert left == []
-            assert driver.joined
-            assert driver.counters["timeout"] == 1
-            driver.counters["timeout"] = 0
-
-    play(scene)
-
-
-# The network was joined, and only the word of it lost: the module is asked where it stands.
-def test_a_start_whose_reply_is_lost():
-    async def scene(rig):
-        driver, module = rig.driver, rig.wire
-        await driver.configure(RBID, PASSWORD)
-        start = module._do_53
-
-        def silent(data):
-            module.level = 2
-            module.peer = module.meters[0]
-
-        module._do_53 = silent
-        rig.clear()
-        await driver.join(PAN)
-        module._do_53 = start
-        assert driver.joined
-        assert module.lines == [0x01, 0x5F, 0x53, 0x01, 0x11, 0x05, 0x56]
-
-    play(scene)
-
-
-# The line garbles what the host says: the module tells, and it is said again.
-def test_a_garbled_command():
-    async def scene(rig):
-        await joined(rig)
-        driver, module = rig.driver, rig.wire
-        hear = module.hear
-        for result in (0xF0, 0xF1, 0xF2, 0xF3, 0x13):
-            for times in (1, 2):
-                left = [0] * times
-
-                def garble(data, left=left, result=result):
-                    if left:
-                        left.pop()
-                        module.tell(0x2FFF, bytes((result,)))
-                    else:
-                        hear(data)
-
-                module.hear = garble
-                rig.clear()
-                assert await driver.send(GET) == 0
-                assert module.payloads == [GET]
-        assert driver.counters["garbled"] == 5 * 3
-        module.hear = lambda data: module.tell(0x2008, b"\xf1")
-        assert (await caught(Refused, driver.send(GET))).code == "F1"
-        module.hear = hear
-        # Any byte of a frame that goes wrong.
-        for at in range(4, 36):
-
-            def flip(data, at=at):
-                module.hear = hear
-                data = bytearray(data)
-                data[at] ^= 0x10
-                hear(bytes(data))
-
-            module.hear = flip
-            rig.clear()
-            assert await driver.send(GET) == 0, at
-            assert module.payloads == [GET]
-
-    play(scene)
-
-
-# A command that the module does not know is not said again.
-def test_an_unknown_command():
-    async def scene(rig):
-        driver, module = rig.driver, rig.wire
-        module.replies[0x5F] = module.frame(0xFFFF, b"\x03")
-        assert (await caught(Refused, driver.configure(RBID, PASSWORD))).code == "03"
-        assert module.lines == [0x01, 0x5F]
-
-    play(scene)
 
 
 # Half a frame lies in the module, for a second: what is sent meanwhile would be lost with it.
@@ -329,7 +82,7 @@ def test_cancelling_at_every_moment():
             lambda: driver.probe(),
             lambda: driver.configure(RBID, PASSWORD),
             lambda: driver.find(),
-            lambda: driver.join(PAN),
+            lambda: driver.join(HEARD),
             lambda: driver.send(GET),
             lambda: driver.leave(),
             lambda: driver.reset(),
@@ -354,7 +107,7 @@ def test_a_cancelled_scan():
     async def scene(rig):
         driver, module = rig.driver, rig.wire
         await driver.configure(RBID, PASSWORD)
-        for action in (lambda: driver.scan(4), lambda: driver.join(PAN), lambda: driver.probe()):
+        for action in (lambda: driver.scan(4), lambda: driver.join(HEARD), lambda: driver.probe()):
             await cancel(rig, driver.scan(6), 2000)
             rig.clear()
             start = rig.clock.ms()
@@ -368,7 +121,7 @@ def test_a_cancelled_scan():
         await driver.leave()
         await cancel(rig, driver.scan(6, paired=False), 2000)
         module.meters.remove(strange)
-        assert await driver.scan(6) == [PAN]
+        assert await driver.scan(6) == [HEARD]
 
     play(scene)
 
@@ -379,20 +132,20 @@ def test_a_cancelled_join_is_ended_before_the_next():
         driver, module = rig.driver, rig.wire
         await driver.configure(RBID, PASSWORD)
         module.pana = None
-        await cancel(rig, driver.join(PAN), 5000)
+        await cancel(rig, driver.join(HEARD), 5000)
         assert (driver.joined, driver.gate) == (False, None)
         module.pana = (3000, 1)
         rig.clear()
-        await driver.join(PAN)
+        await driver.join(HEARD)
         assert module.lines == [0xD9, 0x01, 0x5F, 0x54, 0x53, 0x05, 0x56]
         await driver.leave()
         # It came to an end by itself, without anybody waiting for it.
         module.pana = (9000, 1)
-        await cancel(rig, driver.join(PAN), 5000)
+        await cancel(rig, driver.join(HEARD), 5000)
         await rig.clock.sleep_ms(10000)
         assert driver.joined
         rig.clear()
-        await driver.join(PAN)
+        await driver.join(HEARD)
         assert module.lines == [0x01]
 
     play(scene)
@@ -407,7 +160,7 @@ def test_a_module_that_authenticates_already():
         module.busy = 0x56
         await driver.probe()
         await driver.configure(RBID, PASSWORD)
-        await driver.join(PAN)
+        await driver.join(HEARD)
         assert driver.joined
         assert module.lines == [0x6B, 0xD9, 0x6B, 0x01, 0x5F, 0x54, 0x01, 0x5F, 0x53, 0x05, 0x56]
 
@@ -432,25 +185,25 @@ def test_an_authentication_that_cannot_begin():
 
             module._do_56 = refuse
             rig.clear()
-            await driver.join(PAN)
+            await driver.join(HEARD)
             assert driver.joined
             assert module.lines[-len(lines) :] == lines
             await driver.leave()
         await driver.configure(RBID, PASSWORD)
         module.replies[0x56] = module.frame(0x2056, b"\x04")
-        assert (await caught(Refused, driver.join(PAN))).code == "04"
+        assert (await caught(Refused, driver.join(HEARD))).code == "04"
         assert driver.gate is None
         # None has begun, so none is to be ended.
         module.replies.clear()
         rig.clear()
-        await driver.join(PAN)
+        await driver.join(HEARD)
         assert module.lines == [0x01, 0x56]
         await driver.leave()
         # What cannot be had is not asked for without end.
         for result in (b"\x34", b"\x3d"):
             module.replies[0x56] = module.frame(0x2056, result)
             rig.clear()
-            await caught(Refused, driver.join(PAN))
+            await caught(Refused, driver.join(HEARD))
             assert module.lines.count(0x56) == 2
 
     play(scene)
@@ -483,7 +236,7 @@ def test_a_module_that_goes_in_circles():
         module._do_58 = lambda data: setattr(module, "level", 2) or module.reply(0x58)
         module._do_53 = lambda data: module.reply(0x53, 0x34)
         module.level = 2
-        await caught(RadioError, driver.join(PAN))
+        await caught(RadioError, driver.join(HEARD))
         assert len(module.lines) < 60
 
     play(scene)
@@ -598,7 +351,7 @@ def test_beacons_without_end():
             await rig.say(module._on_channel(12, None))
         assert len(rig.driver._found) <= 16
         await rig.driver.leave()
-        assert await rig.driver.scan(4) == [PAN]
+        assert await rig.driver.scan(4) == [HEARD]
 
     play(scene)
 

@@ -1,23 +1,8 @@
 """The gate that closes while nothing may be sent, and what bounds that."""
 
-from fakemodule import Module
-from fakeradio import MAC, PASSWORD, RBID, Clock, Rig, caught
-from helpers import run
-from wisun import GateClosed, Pan
-from wisun.skstack import SkStack
-
-PAN = Pan(0x39, 0x8CF5, MAC, None, None)
-GET = b"\x10\x81\x00\x01\x05\xff\x01\x02\x88\x01\x62\x01\xe7\x00"
-
-
-def play(scene, **options):
-    run(Rig(SkStack, Module(Clock(), **options)).play(scene))
-
-
-async def joined(rig):
-    await rig.driver.configure(RBID, PASSWORD)
-    await rig.driver.join(PAN)
-    rig.clear()
+from fakeradio import caught
+from skscenes import GET, PAN, joined, play
+from wisun import GateClosed
 
 
 # EVENT 29 shuts the gate; 25 opens it, and in the end time does, for the link is lost then.

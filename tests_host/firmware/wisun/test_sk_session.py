@@ -2,26 +2,9 @@
 
 import asyncio
 
-from fakemodule import Module
-from fakeradio import MAC, METER, PASSWORD, RBID, Clock, Rig, caught
-from helpers import run
-from wisun import GateClosed, JoinRefused, JoinTimeout, Pan, Refused, Timeout
-from wisun.skstack import SkStack
-
-PAN = Pan(0x39, 0x8CF5, MAC, None, None)
-GET = b"\x10\x81\x00\x01\x05\xff\x01\x02\x88\x01\x62\x01\xe7\x00"
-
-
-def play(scene, **options):
-    rig = Rig(SkStack, Module(Clock(), **options))
-    run(rig.play(scene))
-    return rig
-
-
-async def joined(rig):
-    await rig.driver.configure(RBID, PASSWORD)
-    await rig.driver.join(PAN)
-    rig.clear()
+from fakeradio import MAC, METER, caught
+from skscenes import GET, PAN, joined, play
+from wisun import GateClosed, JoinRefused, JoinTimeout, Refused, Timeout
 
 
 def test_join_waits_for_its_end():

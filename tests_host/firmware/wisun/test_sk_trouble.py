@@ -2,36 +2,9 @@
 
 import asyncio
 
-from fakemodule import Module
-from fakeradio import MAC, METER, OWN, PASSWORD, RBID, Clock, Rig, caught
-from helpers import run
-from wisun import Pan, Refused, Timeout
-from wisun.skstack import SkStack
-
-PAN = Pan(0x39, 0x8CF5, MAC, None, "CCDDEEFF")
-GET = b"\x10\x81\x00\x01\x05\xff\x01\x02\x88\x01\x62\x01\xe7\x00"
-
-
-def play(scene, **options):
-    rig = Rig(SkStack, Module(Clock(), **options))
-    run(rig.play(scene))
-
-
-async def joined(rig):
-    await rig.driver.configure(RBID, PASSWORD)
-    await rig.driver.join(PAN)
-    rig.clear()
-
-
-async def cancel(rig, coroutine, after=1):
-    task = asyncio.create_task(coroutine)
-    await rig.clock.sleep_ms(after)
-    task.cancel()
-    try:
-        await task
-    except asyncio.CancelledError:
-        return
-    raise AssertionError("it was not cancelled")
+from fakeradio import METER, OWN, PASSWORD, RBID, cancel, caught
+from skscenes import GET, PAN, joined, play
+from wisun import Refused, Timeout
 
 
 # Its reply comes later; the next command must not take it for its own.

@@ -158,3 +158,38 @@ def raw(board: VirtualBoard, connect: Callable[[VirtualBoard], Terminal]) -> Ter
     terminal = connect(board)
     terminal.raw()
     return terminal
+
+
+# ---- of a network
+
+
+START = """
+import network, time
+w = network.WLAN(network.STA_IF)
+def wait(f, ms=5000):
+    end = time.ticks_add(time.ticks_ms(), ms)
+    while not f():
+        if time.ticks_diff(end, time.ticks_ms()) < 0:
+            raise RuntimeError('waited in vain')
+        time.sleep_ms(5)
+"""
+
+
+@pytest.fixture
+def start() -> str:
+    """What a program on a board begins with that is to join a network."""
+    return START
+
+
+@pytest.fixture
+def wlan(raw: Terminal, start: str) -> Terminal:
+    """A board with Wi-Fi, `w`, and wait(condition)."""
+    raw.run(start)
+    return raw
+
+
+@pytest.fixture
+def online(wlan: Terminal) -> Terminal:
+    """One that has joined the network called home."""
+    wlan.run("w.active(True); w.connect('home', 'good key'); wait(w.isconnected)")
+    return wlan
