@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from kenshin.server.hours import HOUR, HourRow, hours
+from kenshin.server.hours import HOUR, HourRow, edges, hours
 from kenshin.server.schema import Reading
 from kenshin.server.slots import HALF_HOUR, INSTANT
 
 SLOT = 1800
+# Seconds; of a longer span only the hours at its edges are loaded.
+LONG = 3 * 86_400
 FIELDS = ("normal", "reverse")
 
 Point = tuple[int, int]  # t, cumulative 0.1 Wh
@@ -57,7 +59,10 @@ def load(connection: Connection, gateway_id: int, rolled: int, start: int, end: 
     ).all()
     # Whole hours, folded already or not: the same instants stand in for what is missing.
     begin, until = (start - 1) // HOUR * HOUR, -(-end // HOUR) * HOUR
-    found = hours(connection, gateway_id, rolled, begin, until)
+    if end - start > LONG:
+        found = edges(connection, gateway_id, rolled, start, end)
+    else:
+        found = hours(connection, gateway_id, rolled, begin, until)
     return Energies(
         _series([(row[0], row[1]) for row in rows], found, "normal"),
         _series([(row[0], row[2]) for row in rows], found, "reverse"),

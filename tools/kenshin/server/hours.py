@@ -124,3 +124,34 @@ def hours(
     if middle < end:
         found += raw(connection, gateway_id, middle, end)
     return found
+
+
+def edges(
+    connection: Connection, gateway_id: int, rolled: int, start: int, end: int
+) -> list[HourRow]:
+    """Of the hours that `energy.total` may ask for from `start` to `end`, those that it will.
+
+    That is the one before `start`, the first with a first energy and the last with a last one,
+    for each direction, and all that are not folded yet. Of a year: a handful of 8,760.
+    """
+    begin, until = (start - 1) // HOUR * HOUR, -(-end // HOUR) * HOUR
+    middle = min(max(rolled, begin), until)
+    here = (Hour.gateway_id == gateway_id, Hour.t >= begin, Hour.t < middle)
+    wanted = {begin}
+    for first, last in (
+        (Hour.normal_first_t, Hour.normal_last_t),
+        (Hour.reverse_first_t, Hour.reverse_last_t),
+    ):
+        wanted |= set(
+            connection.scalars(
+                select(Hour.t).where(*here, first >= start).order_by(Hour.t).limit(1)
+            )
+        )
+        # Two: the very last one may lie on the end itself.
+        wanted |= set(
+            connection.scalars(
+                select(Hour.t).where(*here, last <= end).order_by(Hour.t.desc()).limit(2)
+            )
+        )
+    rows = connection.execute(_STORED.where(*here, Hour.t.in_(sorted(wanted))).order_by(Hour.t))
+    return [HourRow(*row) for row in rows] + raw(connection, gateway_id, middle, until)
