@@ -45,8 +45,8 @@
       u.ctx.fillStyle = colour("--rule");
       found.t.forEach((t, n) => {
         if (found.normal[n] !== null || (found.t[n + 1] ?? found.end) * 1000 > Date.now()) return;
-        const left = u.valToPos(n - 0.5, "x", true);
-        u.ctx.fillRect(left, u.bbox.top, u.valToPos(n + 0.5, "x", true) - left, u.bbox.height);
+        const [left, right] = [n - 0.5, n + 0.5].map((x) => Math.round(u.valToPos(x, "x", true)));
+        u.ctx.fillRect(left, u.bbox.top, right - left, u.bbox.height);
       });
     };
     const name = (n) => (found.t[n] === undefined ? "" : at(tick, found.t[n]));
