@@ -195,8 +195,8 @@ def _engine(url: URL, busy_ms: int) -> Engine:
     # hide_parameters: an error's text never shows a token's hash or a reading.
     if url.get_backend_name() == "postgresql":
         settings = (
-            f"-c statement_timeout={_STATEMENT}s -c lock_timeout={_LOCK}s -c timezone=UTC -c jit=off"
-            " -c synchronous_commit=on"
+            f"-c statement_timeout={_STATEMENT}s -c lock_timeout={_LOCK}s -c timezone=UTC"
+            " -c jit=off -c synchronous_commit=on"
         )
         return create_engine(
             url,
