@@ -271,10 +271,7 @@
     if (gateway === null && first !== null) gateway = await look(first);
     $("empty").hidden = gateway !== null;
     $("gateway").hidden = gateway === null;
-    if (gateway === null) {
-      $("empty").textContent = text("empty");
-      return;
-    }
+    if (gateway === null) return;
     const path = pathOf(gateway.code);
     zone = gateway.zone;
     document.title = `${gateway.name} – Kenshin`;
