@@ -83,7 +83,9 @@ def test_the_history_goes_on_page_by_page(lab, viewer, instant):
     path, seen = "/alerts", []
     while path:
         page = viewer.page(path)
-        seen += re.findall(r"</small></td><td>(2026-11-2\d \d\d:\d\d)</td><td>", page)
+        seen += re.findall(
+            r'data-label="Since">(2026-11-2\d \d\d:\d\d)</td><td data-label="Until"', page
+        )
         following = re.search(r'rel="next" href="([^"]+)"', page)
         path = following[1] if following else ""
     assert len(seen) == len(set(seen)) == 120

@@ -87,7 +87,7 @@ async def _show(
 
     values |= {
         **{"text": say, "here": "/alerts", "kinds": rules.KINDS, "usual": usual},
-        **{"sentence": sentence, "moment": texts.moment, "clock": quiet.show},
+        **{"sentence": sentence, "clock": quiet.show},
         **{"result": None, "secret": None, "first": before is None, **more},
     }
     return web.render(request, "alerts.html", person, values, status)
