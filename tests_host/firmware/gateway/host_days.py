@@ -411,6 +411,31 @@ def test_a_rejected_reading_does_not_block_the_rest() -> None:
     House().run(story)
 
 
+def test_a_reading_on_flash_for_which_the_server_refuses_all_is_set_aside() -> None:
+    async def story(h: House) -> None:
+        await h.polling()
+        h.server.raises = REFUSED
+        await asyncio.sleep(1200)
+        odd = START + 600  # between two polls: the first one after it
+
+        def fussy(message: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+            rows = message["readings"]
+            if any(row[1] == "instant" and odd <= row[2] < odd + 30 for row in rows):
+                return 400, {}, b""
+            return 200, {}, h.server.accept(message)
+
+        h.server.raises = None
+        h.server.reply = fussy
+        assert h.app.outbox.stored > 30
+        await h.until(lambda: h.count.get("rejected"), 60)
+        await h.until(lambda: len(h.app.outbox) == 0, 10)
+        assert h.count["rejected"] == 1 and h.status.code("server") is None
+        rows = h.server.rows
+        assert len(rows) > 40 and len(set(range(1, max(rows))) - rows.keys()) == 1
+
+    House().run(story)
+
+
 # -- the network
 
 
