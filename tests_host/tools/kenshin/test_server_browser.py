@@ -167,3 +167,12 @@ def test_a_browser_goes_from_the_first_link_through_every_page(start, browser, d
             shown.setdefault(address, set()).add(browser.find_element(By.TAG_NAME, "main").text)
     # Each page says something else in each language.
     assert all(len(texts) == 2 for texts in shown.values())
+
+    # What is shown is brought up to date where it stands, as when a phone is taken up again.
+    browser.get(others[0])
+    chart = until(browser, lambda driver: driver.find_element(By.TAG_NAME, "canvas"))
+    assert "0.9.2" not in browser.find_element(By.ID, "facts").text
+    board.upload(status={**status, "fw": "0.9.2"})
+    browser.execute_script("document.dispatchEvent(new Event('visibilitychange'))")
+    until(browser, lambda driver: "0.9.2" in driver.find_element(By.ID, "facts").text)
+    assert chart.is_displayed()
