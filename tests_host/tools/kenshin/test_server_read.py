@@ -1,11 +1,17 @@
 """GET /api/v1/...: readings in time order, page by page; gateways; the plot."""
 
+from types import UnionType
+from typing import get_args
+
 import pytest
+from fastapi.routing import APIRoute
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, TypeAdapter
 
-from kenshin.server import plot
+from kenshin.server import export, gateways, openapi, plot, problems
 from kenshin.server.service import Limits
+from kenshin.server.status import GatewayStatus, Repair
 
 T0 = 1_795_392_000
 
@@ -240,6 +246,72 @@ def test_openapi_describes_the_upload_and_the_problems(client_get):
 
     for reference in references(document):
         assert reference.removeprefix("#/components/schemas/") in schemas
+
+
+def exactly(value, model, where):
+    """The example has each field of the model, and no other."""
+    if isinstance(model, UnionType):
+        model = get_args(model)[0]
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        names = set(model.model_fields)
+        if model not in (GatewayStatus, Repair):  # of a status each field may be left out
+            assert set(value) == names, where
+        assert set(value) <= names, where
+        for name, field in model.model_fields.items():
+            if value.get(name) is not None:
+                exactly(value[name], field.annotation, f"{where}.{name}")
+    elif isinstance(value, list):
+        for item in value:
+            for each in get_args(model)[:1]:
+                exactly(item, each, where)
+    elif isinstance(value, dict) and get_args(model):
+        for item in value.values():
+            exactly(item, get_args(model)[-1], where)
+
+
+def test_each_answer_has_an_example_that_is_one(sqlite_lab):
+    lab = sqlite_lab
+    document = lab.app.openapi()
+    assert "/healthz" in document["paths"]
+    pending, models = list(lab.app.routes), {}
+    for route in pending:  # which grows: routers are among them
+        original = getattr(route, "original_router", None)
+        pending += original.routes if original is not None else []
+        if isinstance(route, APIRoute) and route.path in document["paths"]:
+            models[route.path] = route.response_model
+    assert len(models) > 10
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                for media, content in answer["content"].items():
+                    where = f"{path} {status} {media}"
+                    assert content.get("example") or content.get("examples"), where
+                    if status != "200":
+                        assert media == problems.MEDIA_TYPE, where
+                        for name, example in content["examples"].items():
+                            found = problems.ProblemDetails.model_validate(example["value"])
+                            assert (found.type, found.status) == (f"/problems/{name}", int(status))
+                    elif media == "application/json" and models[path] is not None:
+                        example = content["example"]
+                        TypeAdapter(models[path]).validate_python(example)
+                        exactly(example, models[path], path)
+    # The download has no model: its columns are those of the file.
+    (row,) = openapi.EXAMPLES["/external_api/v1/export"]
+    assert tuple(row) == export.COLUMNS["half-hour"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/gateways/{}", "/external_api/v1/active_power/{}"])
+def test_a_token_that_has_expired_reads_nothing_as_the_document_says(lab, board, path):
+    with lab.store.writing() as connection:
+        known = gateways.find(connection, board.code)
+        gateways.rotate(connection, known, lab.now, 0)
+    token = {"Authorization": f"Bearer {board.token}"}
+    answer = lab.visitor().get(path.format(board.code), headers=token)
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/token-expired")
+    documented = lab.app.openapi()["paths"]
+    for each in (path.format("{code}"), "/external_api/v1/{kind}/{service_code}"):
+        if each in documented:
+            assert "403" in documented[each]["get"]["responses"]
 
 
 @pytest.fixture

@@ -2,16 +2,14 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.openapi.utils import get_openapi
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from kenshin import __version__
 from kenshin.server import (
-    access,
     metrics,
     pages,
     problems,
@@ -21,13 +19,10 @@ from kenshin.server import (
     routes_groups_api,
     routes_ingest,
     routes_read,
-    wire,
 )
+from kenshin.server.openapi import document
 from kenshin.server.service import Service
 from kenshin.server.store import Unavailable
-
-_REF = "#/components/schemas/{model}"
-
 
 # On every answer. A page's own policy is wider than this one.
 _SAFETY = {
@@ -111,33 +106,8 @@ def create_app(service: Service) -> FastAPI:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
+            app.openapi_schema = document(app)
         return app.openapi_schema
 
     app.openapi = openapi
     return app
-
-
-def _document(app: FastAPI) -> dict[str, Any]:
-    document = get_openapi(
-        title=app.title,
-        version=app.version,
-        description="Values are integers: W, 0.1 A, 0.1 Wh; times are UTC seconds.",
-        routes=app.routes,
-    )
-    components = cast(dict[str, Any], document.setdefault("components", {}))
-    schemas = cast(dict[str, Any], components.setdefault("schemas", {}))
-    for model in (wire.Upload, problems.ProblemDetails):
-        schema = model.model_json_schema(ref_template=_REF)
-        schemas.update(schema.pop("$defs", {}))
-        schemas[model.__name__] = schema
-    components["securitySchemes"] = {
-        "uploadToken": {"type": "http", "scheme": "bearer", "description": "one per gateway"},
-        "apiKey": {
-            "type": "http",
-            "scheme": "basic",
-            "description": "access key and secret; requests a minute are limited for each key",
-        },
-        "session": {"type": "apiKey", "in": "cookie", "name": access.COOKIE},
-    }
-    return document

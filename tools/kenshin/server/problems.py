@@ -98,13 +98,27 @@ class Problem(Exception):
 def documented(*names: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may end with these problems, for the OpenAPI document."""
     found: dict[int | str, dict[str, Any]] = {}
-    for name in names:
+    if "wrong-key" in names:
+        names = (*names, "token-expired")  # whoever may read with a key may with a token
+    for name in dict.fromkeys(names):
         status, title = KINDS[name]
-        before = found.get(status, {}).get("description")
-        found[status] = {
-            "description": f"{before}, or: {title}" if before else title,
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
-        }
+        example: dict[str, Any] = {"type": f"/problems/{name}", "title": title, "status": status}
+        if name == "invalid":
+            example["errors"] = [{"where": "query.from", "why": "not a time"}]
+        one = found.setdefault(
+            status,
+            {
+                "description": "",
+                "content": {
+                    MEDIA_TYPE: {
+                        "schema": {"$ref": "#/components/schemas/ProblemDetails"},
+                        "examples": {},
+                    }
+                },
+            },
+        )
+        one["description"] += f", or: {title}" if one["description"] else title
+        one["content"][MEDIA_TYPE]["examples"][name] = {"value": example}
     return found
 
 

@@ -108,7 +108,9 @@ class Today(BaseModel):
 @router.get(
     "/gateways/{code}/today",
     summary="Today against yesterday",
-    responses=problems.documented("not-found", "no-key", "wrong-key", "too-many", "unavailable"),
+    responses=problems.documented(
+        "not-found", "invalid", "no-key", "wrong-key", "too-many", "unavailable"
+    ),
     openapi_extra={"security": [{"apiKey": []}, {"session": []}, {"uploadToken": []}]},
 )
 def show_today(service: Served, reader: Reading, response: Response, code: str) -> Today:

@@ -56,17 +56,18 @@ class Value(BaseModel):
     )
 
 
-_EXAMPLE = [
-    {"timestamp": "2026-11-20T00:00:00+09:00", "value": 12345.6},
-    {"timestamp": "2026-11-20T00:30:00+09:00", "value": 12345.8},
-]
-
-
 @router.get(
     "/export",
     summary="Download readings as CSV or JSON",
     responses=problems.documented(*_ASKING)
-    | {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+    | {
+        200: {
+            "content": {
+                "text/csv": {"schema": {"type": "string"}},
+                "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
+            }
+        }
+    },
     response_class=StreamingResponse,
     openapi_extra=_SECURITY,
 )
@@ -123,7 +124,6 @@ def download(
     responses=problems.documented(*_ASKING)
     | {
         200: {
-            "content": {"application/json": {"example": _EXAMPLE}},
             "headers": {
                 "Link": {
                     "description": '`rel="next"`: the path of the following values',
