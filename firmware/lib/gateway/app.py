@@ -25,11 +25,12 @@ class App:
         # While there is room: what judges settings is large, and all else is not loaded yet.
         self.settings = settings = Settings(board.nvs)
         self.missing = settings.missing()
-        self.wrong = settings.problems()
+        wrong = settings.problems()
         drop("settings_check", "settings_edit", "settings_table", "twins")
         from gateway import parts
 
         parts.assemble(self, board, outbox, clock, post, reader, write)
+        parts.judge(self, wrong)
         del parts
         drop("parts")
 
@@ -49,11 +50,6 @@ class App:
 
     # Until cancelled.
     async def serve(self):
-        if self.missing:
-            text = "not set: " + ", ".join(self.missing)
-            self.status.problem("config", "missing-settings", text)
-        elif self.wrong:
-            self.status.problem("config", "wrong-settings", self.wrong[0][1])
         await self.supervisor.run()
 
     # Until the check's result.

@@ -24,7 +24,9 @@ def refusal(status, refused, pan):
     """The meter refused, for the so-manyth time in a row."""
     # Wrong password: heard well, refused again and again. One refusal proves nothing: a meter
     # refuses too while it still holds the session of before a restart.
-    if refused >= _PROOF and pan.rssi is not None and pan.rssi >= _TOO_FAR:
+    # Whom it has let in before, it refuses for another reason.
+    known = status.counters.get("joined")
+    if not known and refused >= _PROOF and pan.rssi is not None and pan.rssi >= _TOO_FAR:
         status.problem(
             "config",
             "wrong-password",
@@ -33,6 +35,8 @@ def refusal(status, refused, pan):
         )
     else:
         detail = "the meter refused to join, trying again (%d)" % refused
+        if known and refused >= _PROOF:
+            detail += "; perhaps another controller has it"
         status.problem("radio", "join-refused", detail)
 
 

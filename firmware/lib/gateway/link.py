@@ -18,6 +18,7 @@ _CAUSES = {
     0x24: "expired",
     0x26: "closed",
     0x27: "closed",
+    0x28: "closed",
     0x34: "expired",
     0x37: "reboot",
     "SKSENDTO": "torn",
@@ -51,6 +52,7 @@ class Link:
         if memory.silence is None:
             memory.silence = fresh(self._now())
         self.ladder = Ladder(memory.silence)
+        self._heard = False  # a moment ago
 
     def _now(self):
         return self.app.clock.ms() // 1000
@@ -75,7 +77,9 @@ class Link:
             beat(300_000)
             step = ladder.step
             early = ladder.early(self._now())
-            if step != "wait" and not early:
+            if step == "wait":
+                self.status.count("step.wait")  # no event: there are many
+            elif not early:
                 self.status.event(0x38 + STEPS.index(step), 0)
             cause = await self._do(step, beat, early)
             if cause is None:
@@ -150,9 +154,12 @@ class Link:
             self.status.count("module.%s-reset" % step)
             await self.app.clock.sleep_ms(_BOOT_MS)
 
-    # Not when it cannot help, and not when it would cost readings.
+    # Not when it cannot help, and not when it would cost readings: those on flash outlive it.
     def _board(self):
-        if self.driver and not len(self.app.outbox):
+        outbox = self.app.outbox
+        if outbox.root:
+            outbox.aside("spill")
+        if self.driver and not outbox.live:
             self.log.warn("radio: nothing else has helped: the board restarts")
             self.app.board.restart("radio: nothing else has helped")
 
@@ -175,7 +182,7 @@ class Link:
                 return None
             if early:
                 self.status.event(0x39, 0)
-        elif memory.pan.rssi is None and self.driver.info.edition == "single":
+        elif not self._heard and self.driver.info.edition == "single":
             await self._listen()
         pan = memory.pan
         self.ladder.joins(self._now())
@@ -202,7 +209,8 @@ class Link:
             raise
         memory.refused = 0
         self.status.count("joined")
-        self.status.clear("config")
+        if self.status.code("config") in ("wrong-id", "wrong-password"):
+            self.status.clear("config")
         self.status.clear("radio")
         kept = (pan.channel, pan.pan_id, bytes(pan.mac))
         memory.pan = Pan(kept[0], kept[1], kept[2], None, None)
@@ -246,6 +254,7 @@ class Link:
                 _blame().emptiness(self.status, others)
                 return "no-beacon"
         self.memory.pan = pan
+        self._heard = True
         self.status.radio(pan.rssi)
         self.log.info("radio: meter on channel %d at %s dBm", pan.channel, pan.rssi)
         if self.status.code("config") == "wrong-id":

@@ -71,6 +71,17 @@ def assemble(app, board, outbox, clock, post, reader, write):
             status.count("flash.damaged")
 
 
+# What keeps the gateway from its work. Settings that are damaged are as good as not set.
+def judge(app, wrong):
+    damage = app.settings.damage
+    damage = damage + "; " if damage else ""
+    if app.missing:
+        text = damage + "not set: " + ", ".join(app.missing)
+        app.status.problem("config", "missing-settings", text)
+    elif wrong:
+        app.status.problem("config", "wrong-settings", damage + wrong[0][1])
+
+
 def _note_start(board, store, log):
     from gateway import resets
 

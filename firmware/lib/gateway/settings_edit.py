@@ -60,7 +60,7 @@ def missing(settings):
         need.append("wifi.ssid")
     if settings["net.mode"] == "static":
         need += ("net.ip", "net.mask", "net.gateway", "net.dns")
-    if (settings["server.url"] or "")[:6] == "https:":
+    if str(settings["server.url"])[:6] == "https:":
         need.append("server.ca")
     return [key for key in need if not settings[key]]
 
@@ -76,7 +76,7 @@ def problems(settings):
                 out.append((r[0], str(e)))
     if not out and settings["net.mode"] == "static":
         _static(settings, out)
-    url = settings["server.url"] or ""
+    url = str(settings["server.url"])
     if url[:6] == "https:" and settings["server.client"] == "requests":
         out.append(("server.client", "server.client: requests checks no certificate; take auto"))
     return out

@@ -27,7 +27,12 @@ async def tune(app):
     try:
         found = await probe.find(board.uart, app.clock, board.uart_baud, protocols, bauds)
     except RadioError as e:
-        raise RadioError("%s%s" % (e, _pins(board.uart)))
+        narrow = ""
+        if kind != "auto":
+            narrow = "radio.module is %s: try auto; " % kind
+        if settings["radio.baud"]:
+            narrow += "radio.baud is %d: try without; " % settings["radio.baud"]
+        raise RadioError("%s%s%s" % (narrow, e, _pins(board.uart)))
     finally:
         del probe
         if sys.modules.pop("wisun.probe", None):

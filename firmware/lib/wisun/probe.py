@@ -57,9 +57,12 @@ async def find(uart, clock, speed, protocols=("skstack", "j11"), bauds=BAUDS):
                 if await ear.ask(_WORDS[protocol], _ASK):
                     return ear.protocol, baud
     speed(bauds[0])
-    speeds = str(bauds[0]) + (" to %d" % bauds[-1] if len(bauds) > 1 else "")
-    tried = "%s at %s baud" % (" and ".join(protocols), speeds)
-    raise RadioError("%s (tried %s)" % (ear.heard(), tried))
+    tried = []
+    for protocol in protocols:
+        speeds = [n for n in bauds if protocol == "skstack" or n in (bauds[0], BAUDS[0])]
+        more = " to %d" % speeds[-1] if len(speeds) > 1 else ""
+        tried.append("%s at %d%s" % (protocol, speeds[0], more))
+    raise RadioError("%s (tried %s baud)" % (ear.heard(), ", ".join(tried)))
 
 
 # Hears what comes, and makes out whose words these are.

@@ -96,9 +96,21 @@ class Stop(Exception):
     pass
 
 
-def connect(radio, kept=None, pauses=100, pin=False, outbox=(), silence=None):
+def connect(
+    radio,
+    kept=None,
+    pauses=100,
+    pin=False,
+    outbox=(),
+    silence=None,
+    cause=0,
+    ready=False,
+    counters=(),
+    status=None,
+):
     clock = FakeClock()
-    status = Recorder()
+    status = status or Recorder()
+    status.counters.update(counters)
     log = Lines()
     board = Board(pin)
     app = App()
@@ -107,6 +119,7 @@ def connect(radio, kept=None, pauses=100, pin=False, outbox=(), silence=None):
     app.air = asyncio.Lock()
     app.outbox = outbox
     session = Session(app)
+    session.cause, session.ready = cause, ready
     if silence:
         session.silence, session.cause = silence, None
     left = [pauses]
@@ -324,12 +337,64 @@ def test_the_rungs_of_a_long_silence():
         assert code == "38" or status.counters["event." + code] >= 1
 
 
-def test_the_board_restarts_only_when_no_reading_waits():
-    for waiting in ([], [1]):
+# Of the outbox what counts for a restart: readings in RAM, of which `stuck` cannot be written.
+class Outbox:
+    def __init__(self, live, stuck=0, root="/"):
+        self.live, self.stuck, self.root = live, stuck, root
+
+    def __len__(self):
+        return self.live + 100  # these are on flash: a restart costs them nothing
+
+    def aside(self, name):
+        assert name == "spill" and self.root
+        self.live = self.stuck
+
+
+def test_the_board_restarts_only_when_no_reading_would_be_lost():
+    for outbox, restarts in (
+        (Outbox(0), True),
+        (Outbox(5), True),
+        (Outbox(5, 2), False),
+        (Outbox(0, root=None), True),
+        (Outbox(1, root=None), False),
+    ):
         radio = Radio([None], [None], probes=[Timeout("SKVER")])
-        _, app, _, _, log = connect(radio, pauses=130, outbox=waiting)
-        assert app.board.calls.count("board") == (0 if waiting else 2)
-        assert any("board restarts" in line for line in log.lines) != bool(waiting)
+        _, app, _, _, log = connect(radio, pauses=130, outbox=outbox)
+        assert app.board.calls.count("board") == (2 if restarts else 0)
+        assert any("board restarts" in line for line in log.lines) == restarts
+
+
+def test_what_ended_the_session_is_not_all_the_modules_fault():
+    for cause, dead in ((0x24, 0), (0x26, 0), (0x27, 0), (0x28, 0), (0x34, 0), (0x37, 1)):
+        radio = Radio([None])
+        joined, _, status, _, _ = connect(radio, (0x3B, 0x8CF5, MAC), cause=cause, ready=not dead)
+        assert joined and radio.named("join") == 1
+        assert radio.named("probe") == dead, cause
+
+
+def test_waiting_for_the_budget_is_counted_as_every_step_is():
+    radio = Radio([GateClosed("limited"), GateClosed("limited"), None])
+    joined, _, status, _, _ = connect(radio, (0x3B, 0x8CF5, MAC))
+    assert joined and status.counters["step.wait"] == 2
+
+
+def test_who_has_let_us_in_before_does_not_mind_the_password():
+    for joined_before in (0, 1):
+        radio = Radio([JoinRefused()], [NEAR])
+        _, _, status, _, _ = connect(radio, pauses=6, counters={"joined": joined_before})
+        if joined_before:
+            assert "config" not in status.problems and status.code("radio") == "join-refused"
+            assert "another controller has it" in status.detail("radio")
+        else:
+            assert status.code("config") == "wrong-password"
+
+
+def test_to_be_let_in_says_nothing_of_the_other_settings():
+    for code, kept in (("wrong-settings", True), ("wrong-password", False), ("wrong-id", False)):
+        status = Recorder()
+        status.problem("config", code, "")
+        joined, _, _, _, _ = connect(Radio([None]), (0x3B, 0x8CF5, MAC), status=status)
+        assert joined and ("config" in status.problems) == kept
 
 
 def test_a_join_that_the_module_did_not_begin_is_none():

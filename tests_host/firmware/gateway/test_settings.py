@@ -351,3 +351,15 @@ def test_the_largest_settings_fit():
         }
     )
     assert s["wifi.key"] == "k" * 63
+
+
+# Stored by another version, or by hand: named, and not the end of the start.
+def test_a_stored_value_of_the_wrong_kind_is_named():
+    for key in ("server.url", "board.type", "net.mode", "net.ip", "wifi.ssid", "broute.id"):
+        for value in (5, ["x"], {"a": 1}, True):
+            s = Settings(FakeNvs())
+            own = {"server.url": "http://192.0.2.1", "net.mode": "static", "net.ip": "192.0.2.9"}
+            own[key] = value
+            s.save(own)
+            s.missing()
+            assert key in [name for name, _ in s.problems()], (key, value)

@@ -181,12 +181,27 @@ def test_nobody_there_says_what_was_tried():
     assert app.driver is None
     assert app.status.code("radio") == "no-module"
     text = app.status.detail("radio")
-    assert "power, wiring and pins" in text and "skstack and j11 at 115200 to 2400 baud" in text
+    assert "power, wiring and pins" in text
+    assert "skstack at 115200 to 2400, j11 at 115200 baud" in text
     assert text.endswith("tx=17, rx=16")
     assert app.board.baud == 115200
 
     app = play(Wire(Clock()), once, module="j11", baud=115200)
-    assert app.status.detail("radio").endswith("(tried j11 at 115200 baud)")
+    text = app.status.detail("radio")
+    assert text.endswith("(tried j11 at 115200 baud)")
+    assert text.startswith("radio.module is j11: try auto; radio.baud is 115200: try without; ")
+
+
+# The other kind of module says nothing, or what we said: the setting's fault, and not a wire's.
+def test_a_setting_that_narrows_the_search_is_named_first():
+    app = play(Module(Clock()), once, module="j11")
+    text = app.status.detail("radio")
+    assert app.driver is None and text.startswith("radio.module is j11: try auto; ")
+    assert "j11 at 115200 baud" in text and "2400" not in text
+    app = play(J11Module(Clock()), once, module="bp35a1")
+    assert app.status.detail("radio").startswith("radio.module is bp35a1: try auto; ")
+    app = play(Wire(Clock()), once, baud=9600)
+    assert app.status.detail("radio").startswith("radio.baud is 9600: try without; ")
 
 
 def test_the_speed_that_was_set_is_the_only_one():

@@ -134,7 +134,7 @@ def test_nobody():
     text, ms = look(wire, speed)
     assert text == (
         "not one byte came: check power, wiring and pins "
-        "(tried skstack and j11 at 115200 to 2400 baud)"
+        "(tried skstack at 115200 to 2400, j11 at 115200 baud)"
     )
     assert ms < 10_000
     assert speed.tried == list(BAUDS) + [115200]
@@ -144,6 +144,11 @@ def test_only_what_was_chosen_is_tried():
     wire = J11Module(Clock())
     text, _ = look(wire, protocols=("skstack",), bauds=(57600,))
     assert text.endswith("(tried skstack at 57600 baud)")
+    # J11 has one speed only, and another that was found before is tried first.
+    text, _ = look(Wire(Clock()), protocols=("j11",))
+    assert text.endswith("(tried j11 at 115200 baud)")
+    text, _ = look(Wire(Clock()), protocols=("j11",), bauds=(9600, 115200))
+    assert text.endswith("(tried j11 at 9600 to 115200 baud)")
     assert wire.lines == []
 
 
