@@ -210,7 +210,7 @@ class Parser:
             return 0
         at = pos + _SHARED
         rssi = None
-        if buf[at + 1] != 32:  # dual stack, register SA2 = 1
+        if buf[at + 1] != 32:  # dual stack, register SA2 = 1; coded as LQI is: no source says so
             rssi = number(buf, at, 2)
             at += 3
         secured = buf[at] - 48

@@ -85,3 +85,18 @@ def test_a_single_hop_module_listens_before_each_join() -> None:
     House(kind="bp35a1").run(story)
 
 
+
+
+@pytest.mark.parametrize("kind", ["bp35a1", "bp35c2", "bp35c1-j11-t01"])
+def test_a_module_that_stops_in_mid_line(kind: str) -> None:
+    async def story(h: House) -> None:
+        await h.polling()
+        h.do("module.stall 900")
+        await h.word("radio", None, 3)
+        await asyncio.sleep(300)
+        assert h.status.worst()[:2] == ("radio", "module-silent")
+        await h.polling(20)
+        assert h.status.worst() == (None, None, None)
+        assert "restart.meter" not in h.count and "restart.radio" not in h.count
+
+    House(kind=kind).run(story)
