@@ -1,13 +1,16 @@
 """Who may upload: new tokens, ended ones, and what other processes changed meanwhile."""
 
 import threading
+import time
 
 import pytest
+from sqlalchemy import select, text
 
-from kenshin.server import gateways
+from kenshin.server import gateways, ingest, wire
 from kenshin.server.store import Store
 
 T0 = 1_795_392_000
+LIMIT = 20.0
 
 
 def upload(n, instant):
@@ -77,3 +80,29 @@ def test_a_token_revoked_while_its_upload_waits_stores_nothing(lab, board, insta
     assert answers[0].status_code == 401
     with lab.store.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM readings").scalar() == 1
+
+
+def test_of_a_gateway_removed_while_it_uploads_nothing_is_left(postgres_lab, instant):
+    lab = postgres_lab
+    board = lab.board()
+    with lab.store.reading() as connection:
+        known = gateways.find(connection, board.code)
+
+    def remove():
+        with lab.store.writing() as connection:
+            gateways.remove(connection, known)
+
+    removing = threading.Thread(target=remove)
+    batch = wire.Batch(1, {1: instant(1)}, None, ())
+    ingest.prepare(lab.store, [ingest.Upload(known.id, batch, T0)])
+    with lab.store.writing() as connection:
+        ingest.ingest(connection, known.id, batch, T0)
+        removing.start()
+        until = time.monotonic() + LIMIT
+        blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        while time.monotonic() < until and not connection.scalar(blocked):
+            time.sleep(0.01)
+    removing.join(LIMIT)
+    with lab.store.reading() as connection:
+        for table in gateways.OF_A_GATEWAY:
+            assert connection.execute(select(table)).all() == [], table

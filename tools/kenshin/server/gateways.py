@@ -29,9 +29,10 @@ from kenshin.server.schema import (
 
 # An old token still works for so long after a new one was made, in seconds.
 OVERLAP = 7 * 86_400
-# All tables of a gateway that are keyed by it.
+# All tables of a gateway that are keyed by it. The state first: an upload under way has it locked,
+# and what that one stores must be seen when the others are emptied.
 OF_A_GATEWAY = (
-    *(Reading, Conflict, Received, Rejection, Health, Event, Hour, Day, Stale, State),
+    *(State, Reading, Conflict, Received, Rejection, Health, Event, Hour, Day, Stale),
     *(Alert, AlertMessage),
 )
 
