@@ -87,7 +87,7 @@ def small(room):
     struct.pack_into("<H", data, 10, segments.crc(data))
     os.mkdir(room.root + "outbox")
     room.write("index", data)
-    drop("segments", "record")
+    drop("segments")
 
 
 # A dead server for so many minutes: two instants each, a half-hour every thirtieth.

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kenshin import __version__
-from setup import arguments, attributes, constants
+from setup import arguments, attributes, constants, strings
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPINGS = ROOT / ".cache" / "typings"
@@ -38,6 +38,9 @@ PROMPT = (
     + ("gateway.settings_check", "gateway.settings_edit", "gateway.settings_table")
     + ("gateway.twins",)
 )
+
+# Finds what it checks with by names made from strings.
+BY_NAME = "gateway.settings_check"
 
 # Bytes of bytecode that may stay in memory, per package and in all.
 BUDGETS = {"echonet": 6 * KB, "wisun": 10 * KB, "gateway": 21 * KB, "boards": 3 * KB}
@@ -85,7 +88,6 @@ LAZY: dict[str, str] = {
     "gateway/parts": "loaded to put the gateway together, then dropped",
     "gateway/pieces": "loaded for an upload or a JSON line of the console, then dropped",
     "gateway/rebuild": "loaded when the outbox's index is damaged, then dropped",
-    "gateway/record": "see gateway/backlog",
     "gateway/repair_map": "loaded for one call a day or so, then dropped",
     "gateway/repair_plan": "loaded for one question to the meter's history, then dropped",
     "gateway/repair_take": "loaded for one answer of the meter's history, then dropped",
@@ -100,7 +102,6 @@ LAZY: dict[str, str] = {
     "gateway/settings_check": "loaded when settings are changed or checked, then dropped",
     "gateway/settings_edit": "loaded when settings are changed or checked, then dropped",
     "gateway/settings_table": "loaded when settings are read, changed or checked, then dropped",
-    "gateway/state": "loaded for one JSON line of the console, then dropped",
     "gateway/settle": "loaded for the answer to one upload, then dropped",
     "gateway/shrink": "loaded when flash is full, then dropped",
     "gateway/spill": "loaded when readings go to flash, then dropped",
@@ -122,6 +123,12 @@ LAZY: dict[str, str] = {
     "wisun/j11_state": "see wisun/j11",
     "wisun/probe": "loaded until it is known which radio module there is, then dropped",
     "wisun/sk_setup": "loaded for what comes before a session, then dropped",
+}
+
+# Of those, the ones that stay where they are the ones that a board needs.
+INSTEAD = {"boards.led_backlight", "boards.led_plain", "wisun.j11", "wisun.j11_frame"} | {
+    "wisun.j11_port",
+    "wisun.j11_state",
 }
 
 
@@ -272,11 +279,14 @@ def shorten_tree(
     try:
         texts = {module: path.read_text("utf-8") for module, path in where.items()}
         for module in PROMPT:
-            keep |= attributes.defined(texts.get(module, ""))
+            names = attributes.defined(texts.get(module, ""))
+            keep |= {one for one in names if one[0] != "_" or module == BY_NAME}
         texts = constants.inline(texts, keep)
         theirs = attributes.known_to(TYPINGS, attributes.imported(texts.values()))
         texts, tables = attributes.share(texts, keep | theirs)
         texts = arguments.shorten(texts, keep)
+        passing = {dotted(Path(name)) for name in LAZY} - INSTEAD
+        texts = strings.unname(texts, passing, theirs)
     except (attributes.NameTrouble, SyntaxError, ValueError) as error:
         raise BuildError(str(error)) from None
     wanted: dict[Path, bytes] = {

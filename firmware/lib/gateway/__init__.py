@@ -107,7 +107,7 @@ class _Word:
             result = repl.call(self.name, args)
         finally:
             drop("repl", "secret", "wizard", "line")
-            drop("view", "words", "state", "pieces", "summary", "track", "led")
+            drop("view", "words", "pieces", "summary", "track", "led")
             drop("ring", "settings_check", "settings_edit", "settings_table", "twins")
             _own()
         if isinstance(result, tuple):  # what to check, now that all this is out of memory

@@ -34,12 +34,6 @@ class App:
         del parts
         drop("parts")
 
-    def datagram(self, payload, source, secured, rssi):
-        self.session.datagram(payload, source, secured, rssi)
-
-    def event(self, name, value):
-        self.session.event(name, value)
-
     def fix(self):
         self.outbox.fix(self.clock.utc_at(0))
 

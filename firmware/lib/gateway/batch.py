@@ -113,7 +113,7 @@ class Batch:
         for at in box.rows():
             box.buf[at + FLAG] &= 2
         box.sending = False
-        gateway.drop("backlog", "settle", "ledger", "segments", "record")
+        gateway.drop("backlog", "settle", "ledger", "segments")
 
 
 def _row(buf, at):

@@ -45,16 +45,20 @@ class Clock:
     def _since(self, earlier, now) -> int:
         return time.ticks_diff(now, earlier)
 
-    async def sleep_ms(self, n):
-        """Wait; n may be of any size."""
-        while n > _STEP_MS:
-            await asyncio.sleep_ms(_STEP_MS)
-            n -= _STEP_MS
-        await asyncio.sleep_ms(max(n, 0))
+    # These two are no coroutines themselves: each task that waits would hold one more of them.
+    def sleep_ms(self, n):
+        """Wait; n may be of any size. To be awaited."""
+        return self._long(n) if n > _STEP_MS else asyncio.sleep_ms(max(n, 0))
 
-    async def wait_for(self, awaitable, ms):
-        """The awaitable's result. After ms milliseconds it is cancelled: asyncio.TimeoutError."""
-        return await asyncio.wait_for_ms(awaitable, min(ms, _STEP_MS))
+    async def _long(self, n):
+        while n > 0:
+            await asyncio.sleep_ms(min(n, _STEP_MS))
+            n -= _STEP_MS
+
+    def wait_for(self, awaitable, ms):
+        """The awaitable's result. After ms milliseconds it is cancelled: asyncio.TimeoutError. To
+        be awaited."""
+        return asyncio.wait_for_ms(awaitable, min(ms, _STEP_MS))
 
     # -- milliseconds
 

@@ -47,7 +47,8 @@ class Console:
         self._write = write or sys.stdout.write
         self._missed = 0  # JSON lines in a row that were left out
         self._byte = bytearray(1)
-        self._line = None  # the editor; loaded when somebody types
+        self._line = None  # the editor while a line is typed
+        self._cr = False  # the last line ended in CR
         self._told = None  # what the last status line was about, and when it was written
         self._told_ms = 0
 
@@ -116,21 +117,29 @@ class Console:
 
     def _state(self):
         self._missed = 0
-        from gateway import state
+        from gateway import pieces
 
         try:
-            self.tell(state.line(self.app.status))
+            self.tell(pieces.line(self.app.status))
         finally:
-            del state
-            drop("state", "summary", "led", "pieces", "track")
+            del pieces
+            drop("summary", "led", "pieces", "track")
 
     # -> the line that the byte completed, or None.
     def _edit(self, c):
         if not self._line:
+            if self._cr and c == 10:  # of the CR LF that ended the last line
+                self._cr = False
+                return None
             from gateway.line import Line
 
             self._line = Line(48, self._write)
-        return self._line.feed(c)
+        line = self._line.feed(c)
+        if line is not None:
+            self._line = None
+            self._cr = c == 13
+            drop("line")
+        return line
 
     # None: say who is there.
     async def _obey(self, line):

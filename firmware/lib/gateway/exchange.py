@@ -108,8 +108,8 @@ class Exchange:
                     self._remember(tid, esv, epcs, asked)
             return self.answer
 
-    async def get(self, epcs, ms):
-        return await self.request(ESV_GET, epcs, ms)
+    def get(self, epcs, ms):
+        return self.request(ESV_GET, epcs, ms)
 
     def _remember(self, tid, esv, epcs, asked):
         ring = self.memory.ring

@@ -1,4 +1,4 @@
-# Makes the slots of the outbox's files; see gateway.record. Loaded to write them, and dropped.
+# Makes the slots of the outbox's files; see gateway.segments. Loaded to write them, and dropped.
 import struct
 from binascii import crc32
 

@@ -51,6 +51,7 @@ class Live:
         now = clock.ms()
         if memory.course is None:
             repair.due = now + _HISTORY_AFTER_MS
+            repair.todo = repair.got = None
         course = memory.course or (now, now, now, 0, False, 0, 0, 0)
         due, energy_due, again, strikes, learned, self.slot, self.tries, meter.silent = course
         memory.course = None
@@ -89,7 +90,7 @@ class Live:
                 await self.exchange.flush()
                 strikes = 0
                 if learned and not (meter.silent or driver.gate):
-                    idle = await repair.step(meter, due - clock.ms())
+                    idle = await repair.step(self.exchange, due - clock.ms())
             except (Timeout, Refused) as e:
                 strikes += 1
                 self.app.log.warn("radio: %s", e)
@@ -104,14 +105,14 @@ class Live:
                 return
             if driver.joined:
                 wait = (min(due, again) if meter.silent else due) - clock.ms()
-                wait = min(wait, idle)
                 utc = clock.utc()
                 if utc is not None:
                     wait = min(wait, (_SLOT_LATE - utc) % _SLOT * 1000 + 500)
-                if wait > _NAP_MS and memory.scarce() and not self._wake.is_set():
-                    nap = wait
-                elif wait > 0:
-                    await until(clock, self._wake, wait)
+                leave = wait > _NAP_MS or not idle or self.app.outbox.shut is None
+                if leave and memory.scarce() and not self._wake.is_set():
+                    nap = max(wait, 1)
+                elif min(wait, idle) > 0:
+                    await until(clock, self._wake, min(wait, idle))
 
     # Five minutes after each half hour, up to three times, for a slot that was not announced.
     def _slot_due(self):

@@ -4,7 +4,7 @@
 import struct
 from os import urandom
 
-from gateway import ledger, record, segments
+from gateway import ledger, segments
 from micropython import const
 
 _ID = const(0)
@@ -71,7 +71,7 @@ def _take_stock(box, data):
         if e[_STATE] == _OPEN or left[kind]:
             slots, number = _look(box, e, left)
             best = max(best, number)
-        box.used += slots * record.SLOT[kind]
+        box.used += slots * segments.SLOT[kind]
         n = max(slots - e[_DONE], 0)
         if e[_QUALITY] != _UNDATED:
             box.stored += n
@@ -100,7 +100,7 @@ def _look(box, e, left):
     try:
         f = open(segments.path(box, e[_ID]), "rb")
         if e[_STATE] == _OPEN:
-            slots = f.seek(0, 2) // record.SLOT[kind]
+            slots = f.seek(0, 2) // segments.SLOT[kind]
         start = max(slots - left[kind], 1)
         if start < slots:
             left[kind] -= slots - start

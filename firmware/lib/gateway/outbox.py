@@ -47,6 +47,8 @@ class Outbox:
     # bytes. `ahead`: slots acknowledged, [(file, from, to)], that its index does not know of, all
     # in all `unsaved`. `since`: ms since when there are readings in RAM. `sending`: a batch is
     # under way. `job`: see gateway.shrink. `trouble`: what the flash said when it failed last.
+    # `shut`: there is no memory for work on flash just now; None when there is some to be done as
+    # soon as there is.
     def __init__(self, clock, store, capacity, root=None, window=60, count=None):
         self.clock = clock
         self.store = store
@@ -60,8 +62,9 @@ class Outbox:
         self.buf = bytearray(capacity * SIZE)
         self.first = self.span = self.live = self.since = 0
         self.stored = self.undated = self.lost = self.used = self.unsaved = 0
-        self.sending = False
+        self.sending = self.shut = False
         self.aside("opening")
+        self.reserve()
 
     def __len__(self):
         return self.live + self.stored + self.undated
@@ -76,7 +79,7 @@ class Outbox:
         except (OSError, MemoryError) as e:
             self.failed(e)
         finally:
-            gateway.drop(name, "shrink", "inscribe", "rebuild", "ledger", "segments", "record")
+            gateway.drop(name, "shrink", "inscribe", "rebuild", "ledger", "segments")
 
     def failed(self, e):
         """The flash, or the memory, did not allow what was to be done there."""
@@ -123,16 +126,7 @@ class Outbox:
             if self.span == self.capacity:
                 self.aside("thin")
         if self.seq >= self.reserved:
-            n = _RESERVE
-            try:
-                self.store.set("seq", self.seq + n)
-            except (OSError, MemoryError) as e:
-                # These numbers may be given away again: let it be in another stream.
-                self.failed(e)
-                n = _FEW
-                if self.stream == self.store.get("stream"):
-                    self.stream = struct.unpack("<I", urandom(4))[0]
-            self.reserved = self.seq + n
+            self.reserve()
         self.seq += 1
         row[0] = self.seq
         struct.pack_into(ROW, self.buf, self.at(self.span), *row)
@@ -142,11 +136,33 @@ class Outbox:
         self.live += 1
         now = self.window * 1000 <= TEND_MS
         if self.root and (now or (row[1] == HALF_HOUR and row[4] < HISTORY)):
-            self.aside("spill", not now)
+            if self.shut is False:
+                self.aside("spill", not now)
+            else:
+                self.shut = None
         return row[0]
+
+    # Numbers to give away.
+    def reserve(self):
+        n = _RESERVE
+        try:
+            self.store.set("seq", self.seq + n)
+        except (OSError, MemoryError) as e:
+            # These numbers may be given away again: let it be in another stream.
+            self.failed(e)
+            n = _FEW
+            if self.stream == self.store.get("stream"):
+                self.stream = struct.unpack("<I", urandom(4))[0]
+        self.reserved = self.seq + n
 
     def tend(self):
         """To be called every 15 s: writes to flash what would wait too long."""
+        # While there is room for it; append cannot choose.
+        if _FEW < self.reserved - self.seq <= self.capacity:
+            self.reserve()
+        if self.shut is None:
+            self.shut = False
+            self.aside("spill", 1)
         if self.undated and self.clock.quality:
             self.fix(self.clock.utc_at(0))
         if self.root and self.live and self.clock.ms() - self.since > self.window * 1000 - TEND_MS:

@@ -7,14 +7,13 @@ from gateway import drop
 from gateway.clock import EARLIEST, Clock
 from gateway.console import Console
 from gateway.log import Log
-from gateway.network import Network
+from gateway.network import Network, TimeKeeper
 from gateway.outbox import Outbox
 from gateway.repair import Repair
 from gateway.session import Session
 from gateway.status import Status
 from gateway.store import Store
 from gateway.supervisor import Supervisor
-from gateway.timekeeper import TimeKeeper
 from gateway.uplink import Uplink
 from micropython import const
 
@@ -48,8 +47,8 @@ def assemble(app, board, outbox, clock, post, reader, write):
     app.driver = None  # until it is known which module there is
     app.tuned = asyncio.Event()
     app.supervisor = sup = Supervisor(board, clock, log, status)
-    sup.tend = outbox.tend  # pyright: ignore[reportAttributeAccessIssue]
     app.session = air.session = Session(app)  # pyright: ignore[reportAttributeAccessIssue]
+    sup.tend = app.session.tend  # pyright: ignore[reportAttributeAccessIssue]
     app.repair = repair = Repair(app)
     outbox.on_delivered = repair.delivered  # pyright: ignore[reportAttributeAccessIssue]
     app.uplink = Uplink(

@@ -5,7 +5,7 @@
 import os
 import struct
 
-from gateway import ledger, record, segments
+from gateway import ledger, segments
 from micropython import const
 
 _ID = const(0)
@@ -46,9 +46,9 @@ def index(box):
         quality = _UNDATED if boot else _OWN
         ledger.add(data, i, kind, _CLOSED, first, base, boot, quality, 0)
         ledger.change(data, i, _ID, number)
-        ledger.change(data, i, _SLOTS, size // record.SLOT[kind])
+        ledger.change(data, i, _SLOTS, size // segments.SLOT[kind])
         if not boot:
-            box.stored += max(size // record.SLOT[kind] - 1, 0)
+            box.stored += max(size // segments.SLOT[kind] - 1, 0)
     ledger.save(box, data)
     if box.count:
         box.count("flash.rebuilt")
@@ -58,8 +58,8 @@ def index(box):
 # -> (kind, first, base, boot) of a slot 0, or None when it is damaged.
 def _head(buf):
     kind = buf[1] if len(buf) > 1 else 9
-    if kind > 2 or len(buf) < record.SLOT[kind]:
+    if kind > 2 or len(buf) < segments.SLOT[kind]:
         return None
-    if buf[0] != _FILE or not record.whole(buf, 0, record.SLOT[kind]):
+    if buf[0] != _FILE or not segments.whole(buf, 0, segments.SLOT[kind]):
         return None
     return struct.unpack_from("<BIIH", buf, 1)

@@ -31,6 +31,9 @@ class Repair:
     `today`, its date when E5 was set; `kept`, how many days back it tells; `ec`, whether EC is
     understood, None while that is not proven; `proof`, (half-hour, normal, reverse) of its last
     fixed-time value, in counts; `doubt`, a day of which EC knew not all.
+
+    `todo`: what Exchange.request takes, the next question; `got`: what came of the last one, (ESV,
+    {EPC: EDT}, when it was asked), until it is understood.
     """
 
     def __init__(self, app):
@@ -42,7 +45,7 @@ class Repair:
         self.at = self.job = self.half = self.back = self.skew = self.proof = self.ec = (
             self.told
         ) = None
-        self.doubt = None
+        self.doubt = self.todo = self.got = None
         self.kept = DAYS - 1
         self.dirty = False
         self.do("map", "load")
@@ -76,30 +79,82 @@ class Repair:
         """Keep the map in flash, if it changed."""
         self.do("map", "save")
 
-    async def step(self, meter, left):
-        """At most one request to the meter, when that disturbs nobody; `left`: ms until the poll.
+    def think(self, left):
+        """What needs no talk with the meter: to understand an answer, and to choose the next
+        question, when that disturbs nobody; `left`: ms until the poll.
 
-        -> ms after which it may be called again.
+        -> ms after which it may be called again; None: there is something to ask.
         """
-        clock = self.app.clock
-        wait = self.due - clock.ms()
-        if wait > 0:
-            return wait
-        # Code that uploads is not to be in memory beside this.
-        if self.app.air.locked() or left < min(_ROOM_MS, self.app.settings["poll.interval"] * 500):
+        app = self.app
+        if self.got:
+            got = self.got
+            self.got = None
+            self.do("take", "take", *got)
+        if not self.todo:
+            wait = self.due - app.clock.ms()
+            if wait > 0:
+                return wait
+        if not self._may(left):
             return max(left, 1)
-        todo = self.do("take", "feed", meter) if self.stage == 3 else self.do("plan", "ask", meter)
-        if todo is None:
-            return max(self.due - clock.ms(), 1)
+        if self.todo:
+            return None
+        if self.stage == 3:
+            self.do("take", "feed")
+        else:
+            self.todo = self.do("plan", "ask")
+            if self.todo:
+                return None
+        return max(self.due - app.clock.ms(), 1)
+
+    # Is there time? To come back to the talk takes a moment of it. And code that uploads is not to
+    # be in memory beside this.
+    def _may(self, left):
+        app = self.app
+        room = min(_ROOM_MS, app.settings["poll.interval"] * 500)
+        if self.todo:
+            room //= 2
+        return left >= room and not app.air.locked()
+
+    async def step(self, exchange, left):
+        """In the talk with the meter, at most one request. Where memory is scarce, thinking is
+        done before and after the talk.
+
+        -> ms after which it may be called again; 0: there is something to think about.
+        """
+        app = self.app
+        scarce = app.session.scarce()
+        if not scarce:
+            wait = self.think(left)
+            if wait:
+                return wait
+        wait = self.due - app.clock.ms()
+        if not self.todo and not self.got and wait > 0:
+            return wait
+        if self.got:
+            return 0
+        if not self._may(left):
+            return max(left, 1)
+        if not self.todo:
+            return 0
+        todo = self.todo
+        self.todo = None
+        frame = None
         from gateway.exchange import NoAnswer
 
         try:
-            frame = await meter.exchange.request(*todo)
+            frame = await exchange.request(*todo)
         except NoAnswer as e:
-            self.app.status.count("request." + e.why)
-            frame = None
-        self.do("take", "take", meter, frame)
-        return 1
+            app.status.count("request." + e.why)
+        # What it says, for the frame is valid in the talk only.
+        self.got = (
+            frame and frame.esv,
+            frame and {frame.epc(i): bytes(frame.edt(i)) for i in range(frame.opc)},
+            exchange.asked_ms,
+        )
+        if not scarce:
+            self.think(0)
+            return 1
+        return 0
 
     # Calls a function of one of the other modules, loaded for that.
     def do(self, module, name, *args):
@@ -108,5 +163,8 @@ class Repair:
             return getattr(sys.modules["gateway.repair_" + module], name)(self, *args)
         finally:
             drop("repair_map", "repair_plan", "repair_take")
-            if sys.modules.pop("echonet.history", None):
-                delattr(sys.modules["echonet"], "history")
+            for name in ("history", "meter"):
+                # What the talk has is its own.
+                if name == "history" or not self.app.session.live:
+                    if sys.modules.pop("echonet." + name, None):
+                        delattr(sys.modules["echonet"], name)

@@ -126,7 +126,24 @@ def _text(day):
     return "%d-%02d-%02d" % jst(day * _DAY - _JST)[:3]
 
 
-# -- what was found out about the meter: [days, EC is understood, day of the finding]
+# -- of the meter
+
+
+def has(r, epc):
+    known = r.app.session.map
+    return known is None or epc in known
+
+
+def scale(r):
+    """From counts to 0.1 Wh; None while that is not known."""
+    from echonet.meter import Scale
+
+    constants = r.app.session.constants
+    it = constants and Scale(*constants)
+    return it if it and it.known else None
+
+
+# What was found out about it: [days, EC is understood, day of the finding]
 
 
 # That a meter tells no more may have been a whim: it is tried again each day, with one request.

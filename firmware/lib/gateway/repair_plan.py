@@ -4,6 +4,7 @@ from echonet import history
 from echonet.frame import ESV_GET, ESV_SETC
 from gateway import repair_map
 from gateway.repair import DAYS
+from gateway.repair_map import has
 from micropython import const
 
 _SLOT = const(1800)
@@ -25,12 +26,12 @@ _EE = const(0xEE)
 
 
 # -> what Exchange.request takes; None, with r.due set, when there is nothing to ask now.
-def ask(r, meter):
+def ask(r):
     app = r.app
     now = app.clock.ms()
     utc = app.clock.utc()
     r.due = now + 60_000
-    if utc is None or not (meter.scale and meter.scale.known):
+    if utc is None or not repair_map.scale(r):
         return None  # nothing could be told: neither the day nor the energy
     if now < r.rest:
         r.due = r.rest
@@ -53,11 +54,11 @@ def ask(r, meter):
     elif r.dirty and now - r.saved > _HOUR_MS:
         repair_map.save(r)
     if r.job is None:
-        r.job = _choose(r, meter, (now + r.skew) // 1000)
+        r.job = _choose(r, (now + r.skew) // 1000)
         r.stage = r.tries = 0
         if r.job is None:
             return _rest(r, now)
-    return _request(r, meter, now)
+    return _request(r, now)
 
 
 # Seconds to wait for the quiet part of a half hour.
@@ -92,7 +93,7 @@ def _rest(r, now):
 
 
 # The next (EPC, newest half-hour, entries); None when nothing is left that could be asked.
-def _choose(r, meter, utc):
+def _choose(r, utc):
     today = (utc + _JST) // _DAY
     while r.at > max(r.first, today - DAYS + 1) * 48:
         day = (r.at - 1) // 48
@@ -101,19 +102,19 @@ def _choose(r, meter, utc):
             r.at = day * 48
             continue
         span = top - low + 1
-        by_slot = meter.has(_EC) and (r.ec != 0 or not meter.has(_E2))
-        by_day = meter.has(_E2) and today - day <= r.kept
+        by_slot = has(r, _EC) and (r.ec != 0 or not has(r, _E2))
+        by_day = has(r, _E2) and today - day <= r.kept
         if by_slot and (not by_day or (span <= 12 and r.doubt != day)):
             # What is believed of EC is to be seen first: two entries, of which one is known.
             if r.ec is None and r.proof:
                 return _EC, r.proof[0], 2
             if r.ec:
                 return _EC, top, min(span, 12)
-            if not meter.has(_E2):
+            if not has(r, _E2):
                 return _EC, top, 1  # one entry cannot be in the wrong order
         if by_day:
             return _E2, day * 48 + 47, 48
-        if meter.has(_EE):
+        if has(r, _EE):
             return _EE, top, 1
         r.at = day * 48  # the meter cannot tell
     return None
@@ -145,18 +146,19 @@ def _missing(r, day):
     return low, top
 
 
-def _request(r, meter, now):
+def _request(r, now):
+    ms = r.app.settings["poll.timeout"] * 1000
     epc, top, n = r.job
     if epc == _CLOCK:
         # The dates of the histories are the meter's; and EA and EB are wanted for the proof.
-        epcs = bytes([e for e in (0x98, 0x97, 0xEA, 0xEB) if meter.has(e)])
-        return ESV_GET, epcs, meter.try_ms * 2
+        epcs = bytes([e for e in (0x98, 0x97, 0xEA, 0xEB) if has(r, e)])
+        return ESV_GET, epcs, ms * 2
     if r.stage == 1:
         return ESV_GET, bytes([epc]), _HISTORY_MS
     if r.stage == 2:
         return ESV_GET, bytes([_E4]), _HISTORY_MS
     if epc == _E2:
         r.today = today = ((now + r.skew) // 1000 + _JST) // _DAY
-        return ESV_SETC, [(0xE5, history.set_day(today - top // 48))], meter.try_ms
+        return ESV_SETC, [(0xE5, history.set_day(today - top // 48))], ms
     step = history.HALF_HOUR if epc == _EC else history.MINUTE
-    return ESV_SETC, [(epc + 1, history.set_time(top * _SLOT - _JST, n, step))], meter.try_ms
+    return ESV_SETC, [(epc + 1, history.set_time(top * _SLOT - _JST, n, step))], ms

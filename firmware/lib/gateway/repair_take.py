@@ -5,6 +5,7 @@ from echonet import meter as m0288
 from echonet.frame import ESV_SET_RES
 from gateway import repair_map
 from gateway.reading import Reading
+from gateway.repair_map import has
 from micropython import const
 
 _SLOT = const(1800)
@@ -26,12 +27,13 @@ _EC = const(0xEC)
 _EE = const(0xEE)
 
 
-# `frame`: the answer, None when there was none. It is valid during the call only.
-def take(r, meter, frame):
+# `esv` and `edts`, {EPC: EDT}: what was answered, None when nothing was, to what was asked at ms
+# `asked`.
+def take(r, esv, edts, asked):
     try:
-        why = "silent" if frame is None else _understand(r, meter, frame)
+        why = "silent" if edts is None else _understand(r, esv, edts, asked)
     except EchonetError as e:
-        meter.log.warn("repair: unreadable answer: %s", e)
+        r.app.log.warn("repair: unreadable answer: %s", e)
         why = "bad"
     if why:
         _failed(r, why)
@@ -40,25 +42,24 @@ def take(r, meter, frame):
 
 
 # -> None, or in one word why it is to be tried again.
-def _understand(r, meter, frame):
+def _understand(r, esv, edts, asked):
     epc = r.job[0]
     if epc == _CLOCK:
-        return _clock(r, meter, frame)
+        return _clock(r, edts, asked)
     if r.stage == 0:
-        if frame.esv != ESV_SET_RES:
-            return _refused(r, meter)
+        if esv != ESV_SET_RES:
+            return _refused(r)
         r.stage = 1
         return None
-    at = frame.find(_E4 if r.stage == 2 else epc)
+    edt = edts.get(_E4 if r.stage == 2 else epc)
     r.fails = 0  # it does answer
-    if not at or not frame.data[at - 1]:
+    if not edt:
         if r.stage == 2:
             return _fed(r)  # no reverse direction after all
-        return _refused(r, meter)
-    r.fails = 0  # it does answer
+        return _refused(r)
     if epc == _E2:
-        return _day(r, meter, frame.data, at)
-    return _entries(r, meter, frame.data, at)
+        return _day(r, edt)
+    return _entries(r, edt)
 
 
 # Failures never end the session: that is what polls are for. What fails three times is passed
@@ -87,7 +88,7 @@ def _below(r):
 
 
 # What the meter refuses to tell, or tells of another day again, it does not have.
-def _refused(r, meter):
+def _refused(r):
     epc, top, _ = r.job
     r.app.status.count("history.refused")
     r.half = None
@@ -95,11 +96,11 @@ def _refused(r, meter):
         r.kept = r.today - top // 48 - 1
         r.app.log.info("repair: the meter keeps %d days", r.kept)
         r.job = None
-    elif epc == _EC and meter.has(_E2) and not _beyond(r):
+    elif epc == _EC and has(r, _E2) and not _beyond(r):
         r.ec = 0
         r.job = None
     else:
-        if not meter.has(_E2):
+        if not has(r, _E2):
             r.kept = r.today - top // 48 - 1
         r.job = None
         r.at = 0  # and nothing that is older
@@ -115,16 +116,15 @@ def _beyond(r):
 # -- the meter's clock, by which its histories are dated; the last fixed-time values
 
 
-def _clock(r, meter, frame):
+def _clock(r, edts, asked):
     clock = r.app.clock
-    asked = meter.exchange.asked_ms
     last = []
     for epc in (0xEA, 0xEB):
-        edt = frame.get(epc)
+        edt = edts.get(epc)
         if edt:
             t, value = m0288.fixed_time(edt)
             last += [(t + _JST) // _SLOT, value]
-    date, hm = frame.get(0x98), frame.get(_CLOCK)
+    date, hm = edts.get(0x98), edts.get(_CLOCK)
     if date and hm:
         utc = m0288.clock(date, hm)
         off = utc + 30 - clock.utc_at(asked)
@@ -152,25 +152,25 @@ def _clock(r, meter, frame):
 # -- by day
 
 
-def _day(r, meter, data, at):
+def _day(r, edt):
     utc = (r.app.clock.ms() + r.skew) // 1000
-    age = history.day(data, at)
+    age = history.day(edt)
     if (utc + _JST) // _DAY != r.today:
         return "midnight"
     if age != r.today - r.job[1] // 48:
         if r.tries:
-            return _refused(r, meter)
+            return _refused(r)
         return "wrong-day"
     if r.stage == 1:
-        r.half = bytes(data[at : at + 194])
+        r.half = edt
         r.back = None
         # A day of which nothing is known in one direction has nothing in the other.
-        if not meter.has(_E4) or not any(history.slot(r.half, k) is not None for k in range(48)):
+        if not has(r, _E4) or not any(history.slot(r.half, k) is not None for k in range(48)):
             return _fed(r)
         r.stage = 2
         r.tries = 0
         return None
-    r.back = bytes(data[at : at + 194])
+    r.back = edt
     return _fed(r)
 
 
@@ -182,7 +182,8 @@ def _fed(r):
 
 # Both directions of a day are here: `r.half`, and `r.back` or None. They are handed on only as
 # fast as the outbox is emptied, the newest first; nothing else is asked for until that is done.
-def feed(r, meter):
+def feed(r):
+    energy = repair_map.scale(r).energy
     box = r.app.outbox
     first = r.job[1] - 47
     while r.at > first:
@@ -194,7 +195,7 @@ def feed(r, meter):
         k = r.at - 1
         normal = history.slot(r.half, k - first)
         reverse = history.slot(r.back, k - first) if r.back else None
-        _slot(r, meter, k, normal, reverse, _E2)
+        _slot(r, energy, k, normal, reverse, _E2)
         r.at = k
     _done(r)
     r.due = r.app.clock.ms() + _NEXT_MS
@@ -203,14 +204,15 @@ def feed(r, meter):
 # -- by half-hour (EC) and by minute (EE)
 
 
-def _entries(r, meter, data, at):
+def _entries(r, edt):
+    energy = repair_map.scale(r).energy
     epc, top, n = r.job
     step = history.HALF_HOUR if epc == _EC else history.MINUTE
     rows = []
-    for t, normal, reverse in history.entries(data, at, step):
+    for t, normal, reverse in history.entries(edt, 0, step):
         rows.append((t, normal, reverse))
     if len(rows) != n or rows[0][0] != top * _SLOT - _JST:
-        return _refused(r, meter) if r.tries else "wrong-time"
+        return _refused(r) if r.tries else "wrong-time"
     if epc == _EC and (not _ordered(rows) or (r.ec is None and r.proof and n == 2)):
         _prove(r, rows)
         return None
@@ -218,10 +220,10 @@ def _entries(r, meter, data, at):
     for i in range(n):
         if top - i < r.at:
             known += rows[i][1] is not None or rows[i][2] is not None
-            _slot(r, meter, top - i, rows[i][1], rows[i][2], epc, meter.has(_E2) or epc == _EE)
+            _slot(r, energy, top - i, rows[i][1], rows[i][2], epc, has(r, _E2) or epc == _EE)
     if not known and (epc == _EE or _beyond(r)):
-        return _refused(r, meter)
-    if known < n and epc == _EC and meter.has(_E2) and not _beyond(r):
+        return _refused(r)
+    if known < n and epc == _EC and has(r, _E2) and not _beyond(r):
         r.doubt = top // 48
         r.job = None
     else:
@@ -265,11 +267,10 @@ def _prove(r, rows):
 # -- readings
 
 
-def _slot(r, meter, k, normal, reverse, epc, perhaps=False):
+def _slot(r, energy, k, normal, reverse, epc, perhaps=False):
     at = k - r.first * 48
     if not 0 <= at < 8 * len(r.map) or r.map[at >> 3] >> (at & 7) & 1:
         return  # the server has it
-    energy = meter.scale.energy
     t = k * _SLOT - _JST
     if normal is None and reverse is None:
         # Nothing is put in its place. Not asked for again, unless it is too young to be sure.

@@ -139,9 +139,9 @@ def _status(form=""):
             print("The gateway has not run since the start. gateway.run() starts it.")
             _remarks(Settings(gateway.nvs()))
     elif form:
-        from gateway import state
+        from gateway import pieces
 
-        print("".join(state.line(gateway._ran[0])))
+        print("".join(pieces.line(gateway._ran[0])))
     else:
         view.status(gateway._ran[0], print)
 

@@ -21,6 +21,12 @@ async def until(clock, event, ms):
         pass  # the ordinary case: nothing happened
 
 
+# The collector takes what calls that are gone have left on the C stack for pointers: this writes
+# over it.
+def _deep(levels):
+    return levels and _deep(levels - 1)
+
+
 class Session:
     """Owns the conversation with the meter, from the first join on, for ever.
 
@@ -130,6 +136,7 @@ class Session:
             if self.wanted:
                 beat(300_000)
                 await self._back.wait()
+            self.tend()
             self._stir.clear()
             nap = await self._part(beat)
             self.tell()
@@ -137,23 +144,47 @@ class Session:
                 return
             if nap:
                 beat(nap + 300_000)
-                await until(self.app.clock, self._stir, nap)
+                await self._nap(nap)
+
+    # Until the talk is to go on. What is read of the meter's history is thought about meanwhile.
+    async def _nap(self, ms):
+        clock = self.app.clock
+        end = clock.ms() + ms
+        while not self._stir.is_set():
+            self.tend()
+            left = end - clock.ms()
+            if left <= 0 or self.wanted:
+                return
+            if self.course[4] and not self.course[7]:  # it knows the meter, which answers
+                left = self.app.repair.think(left)
+                if left is None:
+                    return
+            await until(clock, self._stir, max(min(left, end - clock.ms()), 1))
 
     async def _part(self, beat):
-        from gateway.live import Live
-
-        self.live = live = Live(self.app, self)
+        # What work on flash, the lamp and the console need has no room beside the talk.
+        outbox = self.app.outbox
+        status = self.app.status
+        status.hush = scarce = self.scarce()
+        if outbox.shut is not None:
+            outbox.shut = scarce
         try:
+            from gateway import live
+
+            self.live = talk = live.Live(self.app, self)
             while self.kept:
-                live.datagram(*self.kept.pop(0))
-            return await live.run(beat)
+                talk.datagram(*self.kept.pop(0))
+            return await talk.run(beat)
         finally:
-            self.live = live = None
-            del Live
+            self.live = talk = live = None
+            if outbox.shut is not None:
+                outbox.shut = False
             for name in ("frame", "meter", "planner", "maps"):
                 if sys.modules.pop("echonet." + name, None):
                     delattr(sys.modules["echonet"], name)
+            _deep(16)
             drop("live", "exchange", "meter")
+            status.speak()
             if self.wanted:
                 self.wanted.set()
 
@@ -162,6 +193,11 @@ class Session:
         if self.told:
             self.app.clock.set(self.told[0], "meter", self.told[1])
             self.told = None
+
+    # Readings to flash, unless the memory for that is somebody else's.
+    def tend(self):
+        if not self.wanted and not (self.live and self.scarce()):
+            self.app.outbox.tend()
 
     def scarce(self):
         """Is memory so scarce that what is not needed now has to go?"""

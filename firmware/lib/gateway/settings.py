@@ -1,7 +1,5 @@
 # The settings, kept in flash. How they are changed and checked is in settings_edit and
 # settings_check, loaded when that is needed.
-import json
-
 import gateway
 from micropython import const
 
@@ -31,20 +29,10 @@ class Settings:
 
     def read(self):
         """Put in force what is in flash."""
-        from gateway.settings_table import TABLE
-        from gateway.twins import Twins
+        from gateway import settings_table
 
-        twins = Twins(self.nvs, "settings", LIMIT)
-        payload = twins.load()
-        self.damage = twins.damage
-        # Keys of another version of the firmware are kept, so that going back loses nothing.
-        self.own = {} if payload is None else json.loads(payload)
-        self._all = {}
-        self._hidden = []
-        for key, default, _, secret in TABLE:
-            self._all[key] = self.own.get(key, default)
-            if secret:
-                self._hidden.append(key)
+        self.own, self._all, self._hidden, self.damage = settings_table.read(self.nvs)
+        del settings_table
         gateway.drop("settings_table", "twins")
 
     def __getitem__(self, key):

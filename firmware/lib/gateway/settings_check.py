@@ -152,7 +152,7 @@ def _url(text):
         raise _Wrong("is not a server address; write it like http://192.168.1.10:8000")
     _long(text, 8, 200)
     if any(not "!" <= c <= "~" or c in '?#@"<>\\' for c in text):
-        raise _Wrong("contains a blank or one of ? # @ \" < > \\; leave it out")
+        raise _Wrong('contains a blank or one of ? # @ " < > \\; leave it out')
     host, slash, path = rest.rstrip("/").partition("/")
     name, colon, port = host.partition(":")
     if colon and not (port.isdigit() and 1 <= int(port) <= 65535):

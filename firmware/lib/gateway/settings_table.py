@@ -1,6 +1,10 @@
 # Every setting, once. Loaded to read and to change settings, and dropped again; what a key means
 # to people is in settings_help.txt.
 
+import json
+
+from gateway.settings import LIMIT
+
 # (key, default, check, secret). The check is (least, most) for a number, a longer tuple of the
 # numbers allowed, a tuple of the words allowed, or the name of a function in settings_check. None
 # as default: not set.
@@ -34,3 +38,21 @@ TABLE = (
     ("time.ntp", "ntp.nict.jp", "host", False),
     ("board.type", "generic", "board", False),
 )
+
+
+def read(nvs):
+    """What is in flash. -> (what the owner set, all that is in force: {key: value}, the keys that
+    are secret, what was damaged or None)"""
+    from gateway.twins import Twins
+
+    twins = Twins(nvs, "settings", LIMIT)
+    payload = twins.load()
+    # Keys of another version of the firmware are kept, so that going back loses nothing.
+    own = {} if payload is None else json.loads(payload)
+    whole = {}
+    hidden = []
+    for key, default, _, secret in TABLE:
+        whole[key] = own.get(key, default)
+        if secret:
+            hidden.append(key)
+    return own, whole, hidden, twins.damage

@@ -3,7 +3,7 @@ import os
 
 from gateway import backlog, ledger, segments
 from gateway.batch import within
-from gateway.record import SLOT
+from gateway.segments import SLOT
 from micropython import const
 
 _STATE = const(2)

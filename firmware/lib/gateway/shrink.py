@@ -6,7 +6,7 @@
 # index. What is acknowledged in between is sent again.
 import os
 
-from gateway import inscribe, ledger, record, segments
+from gateway import inscribe, ledger, segments
 from gateway.reading import KINDS
 from micropython import const
 
@@ -79,7 +79,7 @@ def _begin(box, data):
     if e[_STATE] == _OPEN:  # it gets no more
         size = os.stat(segments.path(box, e[_ID]))[6]
         ledger.change(data, i, _STATE, _CLOSED)
-        ledger.change(data, i, _SLOTS, size // record.SLOT[kind])
+        ledger.change(data, i, _SLOTS, size // segments.SLOT[kind])
     first = e[_FIRST]
     base = e[_BASE]
     new = ledger.add(data, i, kind, _MAKING, first, base, 0, _OWN, level)
@@ -133,7 +133,7 @@ def _to_join(data):
                 if (
                     before
                     and level == before[1]
-                    and (before[2] + n) * record.SLOT[kind] <= ledger.largest(data)
+                    and (before[2] + n) * segments.SLOT[kind] <= ledger.largest(data)
                 ):
                     return before[:2]
                 before = i, level, n
@@ -206,7 +206,7 @@ def _next(box, data, i, new):
         e = segments.get(data, i)
         if e[_KIND] == kind:
             size = os.stat(segments.path(box, new[_ID]))[6]
-            fits = size + e[_SLOTS] * record.SLOT[kind] <= ledger.largest(data)
+            fits = size + e[_SLOTS] * segments.SLOT[kind] <= ledger.largest(data)
             level = e[_LEVEL]
             if (
                 fits
@@ -223,7 +223,7 @@ def _next(box, data, i, new):
 def _finish(box, data, at, i, gone):
     kind = segments.get(data, at)[_KIND]
     size = os.stat(segments.path(box, segments.get(data, at)[_ID]))[6]
-    kept = size // record.SLOT[kind]
+    kept = size // segments.SLOT[kind]
     ledger.change(data, at, _SLOTS, kept)
     ledger.change(data, at, _STATE, _CLOSED)
     box.stored += kept - 1
@@ -288,7 +288,7 @@ def drop_oldest(box, data, kinds):
 # -> (slots, readings) of a file that were not acknowledged; without decoding them. One that cannot
 # be read, or is gone, is none the less to go.
 def _rest(box, e):
-    size = record.SLOT[e[_KIND]]
+    size = segments.SLOT[e[_KIND]]
     done = segments.done(box, e)
     left = max(e[_SLOTS] - done, 0)
     gone = n = 0

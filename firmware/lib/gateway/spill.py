@@ -2,7 +2,7 @@
 import os
 import struct
 
-from gateway import inscribe, ledger, record, segments
+from gateway import inscribe, ledger, segments
 from gateway.outbox import FLAG, HALF_HOUR, KIND, NOTHING, QUALITY, ROW
 from micropython import const
 
@@ -85,7 +85,7 @@ def _write(box, places, kind, undated):
         from gateway import shrink
 
         shrink.drop_oldest(box, data, (0, 2, 1))
-    size = record.SLOT[kind]
+    size = segments.SLOT[kind]
     quality = _UNDATED if undated else _OWN
     boot = box.store.boot & 0xFFFF if undated else 0
     f = None
@@ -160,7 +160,7 @@ def _clear(box, data):
     for i in range(segments.count(data) - 1, -1, -1):
         e = segments.get(data, i)
         if e[_STATE] == _CLOSED and segments.done(box, e) >= e[_SLOTS]:
-            box.used -= e[_SLOTS] * record.SLOT[e[_KIND]]
+            box.used -= e[_SLOTS] * segments.SLOT[e[_KIND]]
             ledger.remove(box, data, i)
 
 
@@ -171,7 +171,7 @@ def _encode(box, places, e, room):
     for at in places:
         row = struct.unpack_from(ROW, box.buf, at)
         slots = inscribe.encode(row, e[_FIRST], e[_BASE])
-        if slots is None or len(out) + len(slots) > room - record.SLOT[row[1]]:
+        if slots is None or len(out) + len(slots) > room - segments.SLOT[row[1]]:
             break
         out += slots
         n += 1

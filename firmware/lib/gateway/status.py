@@ -25,7 +25,8 @@ def _newer(r, than):
 class Status:
     """The state of the gateway. Nobody waits for it and it commands nobody.
 
-    `on_change()`, when set, is called after each change by who made it; it must not wait.
+    `on_change()`, when set, is called after each change by who made it; it must not wait. While
+    `hush` is not False there is no memory for that; None: something has changed meanwhile.
     """
 
     def __init__(self, board, clock, log):
@@ -52,6 +53,7 @@ class Status:
         self._sources = {}
         self._led = None
         self._level = 0  # dBm in sixteenths
+        self.hush = False
         self._changed()
 
     def set_phase(self, phase):
@@ -129,7 +131,7 @@ class Status:
             far = self.far
             self.far = rssi < TOO_FAR
             if self.far != far:
-                self._light()
+                self._changed()
 
     def try_ended(self, why):
         """A request to the meter ended: None answered, "unsent", "silent" or "gate"."""
@@ -145,8 +147,7 @@ class Status:
                 self.last = r
             if (r.normal is not None or r.reverse is not None) and _newer(r, self.energy):
                 self.energy = r
-            if self.on_change:
-                self.on_change()
+            self._tell()
 
     def attach(self, name, source):
         """`source()` gives a dict to merge into every snapshot; the same name replaces it."""
@@ -186,6 +187,19 @@ class Status:
         drop("led")
 
     def _changed(self):
-        self._light()
-        if self.on_change:
+        if self.hush is False:
+            self._light()
+        self._tell()
+
+    def _tell(self):
+        if self.hush is not False:
+            self.hush = None
+        elif self.on_change:
             self.on_change()
+
+    def speak(self):
+        """There is memory again for the lamp and the console."""
+        told = self.hush
+        self.hush = False
+        if told is None:
+            self._changed()

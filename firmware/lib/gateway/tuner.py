@@ -46,7 +46,8 @@ async def tune(app):
         from wisun.j11 import J11 as Driver
     else:
         from wisun.skstack import SkStack as Driver
-    app.driver = Driver(board.uart, app.clock, app.log, app.datagram, app.event)
+    session = app.session
+    app.driver = Driver(board.uart, app.clock, app.log, session.datagram, session.event)
     app.tuned.set()
 
 

@@ -23,7 +23,7 @@ def mark(box, start, bits):
             for one in backlog.pending(box, data, (1,)):
                 if one[4]:
                     _set(one[4][5] - start, bits)
-        gateway.drop("backlog", "segments", "record")
+        gateway.drop("backlog", "segments")
 
 
 def _set(i, bits):

@@ -16,7 +16,8 @@ class J11(Port):
 
     `run()` must be running for anything else to work. One command is under way at a time, others
     wait; each can be cancelled, and raises Timeout or Refused. The module forgets everything at a
-    reset, so the driver keeps the credentials.
+    reset, so the driver keeps the credentials. For what comes around a session, see wisun.link
+    and the functions of wisun.j11_setup.
     """
 
     def __init__(self, uart, clock, log, on_datagram, on_event):
@@ -69,57 +70,15 @@ class J11(Port):
     # -- around a session -------------------------------------------------------------------------
 
     # What is needed only then is loaded when it is needed, and not kept.
-    async def _setup(self, name, *args):
+    async def _setup(self, name, args, named):
         from . import j11_setup
 
         try:
             async with self._lock:
-                return await getattr(j11_setup, name)(self, *args)
+                return await getattr(j11_setup, name)(self, *args, **named)
         finally:
             if sys.modules.pop("wisun.j11_setup", None):
                 delattr(sys.modules["wisun"], "j11_setup")
-
-    async def probe(self, kind: str = "auto"):
-        """Find the module, and learn its version. A session that it has goes on."""
-        return await self._setup("probe")
-
-    async def configure(self, rbid: str, password: str):
-        """Hand over the credentials; ValueError, which does not repeat them, when they are wrong.
-
-        A session that is up goes on with those it has.
-        """
-        await self._setup("configure", rbid, password)
-
-    async def scan(self, duration: int = 6, mask: int = 0xFFFFFFFF, paired: bool = True) -> list:
-        """The Pans heard, listening on each channel of the mask (bit 0: 33) for a time.
-
-        The time is 9.64 ms x 2^duration, 1 to 14; the module knows every second channel only. With
-        paired only one's own meter answers; else all do, and no Pan has a pair_id.
-        """
-        return await self._setup("scan", duration, mask, paired)
-
-    async def find(self, durations=(5, 6, 7, 8)):
-        """Scan ever longer until one's own meter is heard; the strongest Pan, or None."""
-        return await self._setup("find", durations)
-
-    async def reset(self):
-        """Back to how the module is after power-up; configure it again."""
-        await self._setup("restart")
-
-    async def join(self, pan, timeout_ms: int = 60000):
-        """Authenticate with a meter; JoinRefused, or JoinTimeout when it came to no end.
-
-        At once when the module has a session with it, as after a restart of the host.
-        """
-        await self._setup("join", pan, timeout_ms)
-
-    async def renew(self):
-        """Authenticate anew within the session; the gate is closed until that is done, or lost."""
-        await self._setup("renew")
-
-    async def leave(self):
-        """End the session, if there is one."""
-        await self._setup("leave")
 
     # -- in a session -----------------------------------------------------------------------------
 

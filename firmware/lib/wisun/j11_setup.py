@@ -18,7 +18,7 @@ _FAULTS = const(3)  # on it
 _MISSES = const(3)  # beacons
 
 
-async def probe(radio):
+async def probe(radio, kind="auto"):
     tries = 3
     while True:
         try:
@@ -57,7 +57,7 @@ def _credential(text, name, size):
     return text.encode()
 
 
-async def scan(radio, duration, mask, paired):
+async def scan(radio, duration=6, mask=0xFFFFFFFF, paired=True):
     channels = count = highest = 0
     for i in range(14):
         if mask >> 2 * i & 1:
@@ -98,7 +98,7 @@ async def scan(radio, duration, mask, paired):
     return pans
 
 
-async def find(radio, durations):
+async def find(radio, durations=(5, 6, 7, 8)):
     for duration in durations:
         best = _best(await scan(radio, duration, 0xFFFFFFFF, True))
         if best:
@@ -149,12 +149,12 @@ async def _climb(radio, goal):
 # A module that is busy is reset; one that stands elsewhere than thought has told so to the state.
 async def _excuse(radio, error):
     if error.code in ("3D", "52"):
-        await restart(radio)
+        await reset(radio)
     elif error.code not in ("10", "34", "35", "37"):
         raise error
 
 
-async def restart(radio):
+async def reset(radio):
     try:
         await radio._ask(0x00D9)
     except Timeout:
@@ -166,7 +166,7 @@ async def restart(radio):
 
 
 # A budget that was used up is not the meter's silence.
-async def join(radio, pan, timeout_ms):
+async def join(radio, pan, timeout_ms=60000):
     try:
         await _join(radio, pan, timeout_ms)
     except JoinTimeout:
@@ -184,7 +184,7 @@ async def _join(radio, pan, timeout_ms):
     if radio._limited:
         radio._check_gate()
     if radio._outcome == 0:  # an authentication that was given up goes on for minutes
-        await restart(radio)
+        await reset(radio)
     goal = (4 + channel // 2, bytes(pan.mac), pan.pan_id)
     if await _climb(radio, goal):
         try:
@@ -217,7 +217,7 @@ async def _authenticate(radio, until, least):
             radio._log.debug("%s", error)  # busy with it
         if radio._state.level == 3:
             return radio.on_event(0x25, None)
-        await restart(radio)
+        await reset(radio)
     if radio._outcome == 2:
         raise JoinRefused("the authentication failed")
     if not radio.joined:

@@ -9,11 +9,24 @@ from . import GateClosed
 _REFRESH = const(60000)  # ms, in which an authentication must be renewed
 _BUDGET = const(60000)  # ms, how often a module is asked while its transmit budget is used up
 
+_AROUND = ("probe", "configure", "scan", "find", "reset", "join", "renew", "leave")
+
 
 class Link:
     """Follows the link's phases, and bounds what the module should end by itself but may not.
 
     A driver tells it of the phases, and says in `_read_limit` what is asked of the module.
+
+    What comes around a session, of both drivers, are coroutines that are loaded for the call:
+
+        probe(kind="auto") -> Info   find the module, and learn which one it is
+        configure(rbid, password)    hand over the credentials; ValueError, without repeating them
+        scan(duration=6, mask=0xFFFFFFFF, paired=True) -> [Pan]   listen on each channel of the
+                                     mask (bit 0: 33); paired: only one's own meter answers
+        find(durations=(5, 6, 7, 8)) -> Pan or None   scan ever longer until that is heard
+        reset()                      back to how it was after power-up; probe and configure again
+        join(pan, timeout_ms=60000)  authenticate; JoinRefused, or JoinTimeout
+        leave()                      end the session, if there is one
     """
 
     def __init__(self, uart, clock, log, on_datagram, on_event):
@@ -34,6 +47,14 @@ class Link:
         self._refresh_until = 0
         self._watcher = None
         self._changed = asyncio.Event()  # of the link or a scan; a new one each time
+
+    def __getattr__(self, name):
+        if name not in _AROUND:
+            raise AttributeError(name)
+        return lambda *args, **named: self._setup(name, args, named)
+
+    async def _setup(self, name, args, named):
+        raise NotImplementedError
 
     # -- what the module tells --------------------------------------------------------------------
 

@@ -88,7 +88,7 @@ def _credential(text, name, shortest):
     return text.encode()
 
 
-async def scan(radio, duration, mask, paired):
+async def scan(radio, duration=6, mask=0xFFFFFFFF, paired=True):
     # 9.6 ms x (2^duration + 1) on each of up to 28 channels
     limit = 0
     for i in range(28):
@@ -126,7 +126,7 @@ async def scan(radio, duration, mask, paired):
     return pans
 
 
-async def find(radio, durations):
+async def find(radio, durations=(5, 6, 7, 8)):
     for duration in durations:
         best = _best(await scan(radio, duration, 0xFFFFFFFF, True), radio._pair_id)
         if best:
@@ -173,7 +173,7 @@ async def _scan_over(radio):
     return True
 
 
-async def join(radio, pan, timeout_ms):
+async def join(radio, pan, timeout_ms=60000):
     if radio._limited:
         radio._check_gate()
     await _scan_over(radio)

@@ -7,7 +7,8 @@ import sys
 import gateway
 from fakeboard import FakeNvs
 from fakeclock import Lines, Recorder
-from gateway import ntp, timekeeper
+from gateway import ntp
+from gateway.network import TimeKeeper
 from gateway.settings import Settings
 from helpers import run
 from hostclock import HostClock
@@ -172,7 +173,7 @@ def keeper(host="192.0.2.5"):
     clock = HostClock()
     net = Net()
     log = Lines()
-    return timekeeper.TimeKeeper(settings, clock, net, asyncio.Lock(), log), clock, net, log
+    return TimeKeeper(settings, clock, net, asyncio.Lock(), log), clock, net, log
 
 
 def with_query(query, fn):
@@ -244,7 +245,7 @@ def test_pauses_grow_and_a_good_clock_is_left_alone():
     async def go():
         clock = FakeClock()
         settings = Settings(FakeNvs())
-        task = timekeeper.TimeKeeper(settings, clock, Net(), asyncio.Lock(), Recorder())
+        task = TimeKeeper(settings, clock, Net(), asyncio.Lock(), Recorder())
 
         async def sync():
             if not results:

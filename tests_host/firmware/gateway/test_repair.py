@@ -67,6 +67,9 @@ class Rig:
         self.set = {}
         self.offset = 0  # of the meter's clock
         self.value = lambda t: (t // 1800 % 100_000, t // 3600 % 100_000)
+        self.session = self
+        self.wanted = self.live = None
+        self.scarce = lambda: False
         self.exchange = Exchange(self, self)
         self.meter = Meter(self, self, self.exchange)
         self.repair = Repair(self)
@@ -110,7 +113,7 @@ class Rig:
         return b""
 
     def step(self, left=25_000):
-        return run(self.repair.step(self.meter, left))
+        return run(self.repair.step(self.exchange, left))
 
     def steps(self, n):
         """Until `n` more requests were made."""
@@ -155,7 +158,6 @@ def test_what_is_delivered_is_remembered_and_moves_on_with_the_days():
 
 def test_a_half_hour_in_one_direction_is_not_done():
     rig = Rig()
-    rig.session = rig
     rig.repair.delivered(NOW, True)
     assert not settled(rig.repair, NOW), "the meter has the other direction, too"
     rig.repair.delivered(NOW - 2 * DAY, True)
@@ -261,7 +263,7 @@ def test_it_does_not_disturb():
 
     async def busy():
         async with rig.air:
-            return await rig.repair.step(rig.meter, 25_000)
+            return await rig.repair.step(rig.exchange, 25_000)
 
     assert run(busy()) == 25_000
     rig.outbox.waiting = 17
@@ -298,7 +300,7 @@ def test_without_a_clock_or_a_unit_nothing_is_asked():
     rig = Rig(now=None)
     assert rig.step() == 60_000
     rig = Rig()
-    rig.meter.scale = None
+    rig.constants = None
     assert rig.step() == 60_000
     assert rig.asked == []
 

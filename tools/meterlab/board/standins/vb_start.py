@@ -83,8 +83,8 @@ def _fill_holes():
 
 # MicroPython's table of names doubles when it is full: at 20 names, 60, 140 ... 620, 1260. The
 # stand-ins have filled it to some place that is none of a board's. So they fill it up; what the
-# firmware finds is the next part, paid for. Instead it gets what a board with up to 1260 names
-# pays, in a board's pieces. -> these, to be kept.
+# firmware finds is the next part, paid for. Instead it gets what a board with up to 620 names
+# pays, in a board's pieces; `make build` sees to it that there are no more. -> these, to be kept.
 _PART = 7  # bytes a name, on 32 bits: address, length, hash
 
 
@@ -103,7 +103,7 @@ def _names():
 
 def _table():
     size = _PART if chip.WORD == 4 else 11
-    return [bytearray(size * n) for n in (20, 40, 80, 160, 320, 640)]
+    return [bytearray(size * n) for n in (20, 40, 80, 160, 320)]
 
 
 # `flash` and `rom` are paths on the PC. Does not return: the process ends with the board's reset.
