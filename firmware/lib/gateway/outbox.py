@@ -64,7 +64,6 @@ class Outbox:
         self.stored = self.undated = self.lost = self.used = self.unsaved = 0
         self.sending = self.shut = False
         self.aside("opening")
-        self.reserve()
 
     def __len__(self):
         return self.live + self.stored + self.undated
@@ -142,7 +141,7 @@ class Outbox:
                 self.shut = None
         return row[0]
 
-    # Numbers to give away.
+    # Numbers to give away. Before the first reading, or append does it.
     def reserve(self):
         n = _RESERVE
         try:

@@ -132,10 +132,13 @@ class Session:
     # Until the session is lost.
     async def _talk(self, beat):
         self.course = None
+        outbox = self.app.outbox
         while True:
             if self.wanted:
                 beat(300_000)
                 await self._back.wait()
+            if outbox.seq >= outbox.reserved:
+                outbox.reserve()
             self.tend()
             self._stir.clear()
             nap = await self._part(beat)
