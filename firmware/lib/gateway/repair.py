@@ -113,7 +113,7 @@ class Repair:
         room = min(_ROOM_MS, app.settings["poll.interval"] * 500)
         if self.todo:
             room //= 2
-        return left >= room and not app.air.locked()
+        return left >= room and not (app.air.locked() or app.driver.gate)
 
     async def step(self, exchange, left):
         """In the talk with the meter, at most one request. Where memory is scarce, thinking is
