@@ -91,8 +91,8 @@ def run(
             found = json.loads(line)
             if "bodies" in found:
                 bodies.append((found["cut"], [(s, text) for s, text in found["bodies"]]))
-    counts = (found[name] for name in ("operations", "cuts", "again", "promised", "lost"))
-    return Result(*counts, bodies)
+    said = found["operations"], found["cuts"], found["again"], found["promised"], found["lost"]
+    return Result(*said, bodies)
 
 
 def main(words: list[str] | None = None) -> int:

@@ -147,7 +147,7 @@ def spoil(board):
                     if at >= 0:  # or it lies in two blocks
                         board.flash.data[at + size - 1] ^= 1
                         n += 1
-    gateway.drop("segments", "record")
+    gateway.drop("segments")
     if n < 110:
         raise AssertionError("only %d slots are damaged" % n)
 
@@ -155,14 +155,14 @@ def spoil(board):
 # What is read to open it, and for the first batch.
 def opening(board):
     umount("/f")
-    from gateway import record
+    from gateway import segments
 
-    decode = record.decode
-    record.decode = counting = Counting(decode)
+    decode = segments.decode
+    segments.decode = counting = Counting(decode)
     board.open()
     flash = board.flash
     out = {"reads": flash.reads, "blocks": len(flash.touched), "decoded": counting.calls}
-    record.decode = decode
+    segments.decode = decode
     out["known"] = len(board.box)
     flash.reset()
     from gateway.batch import Batch
