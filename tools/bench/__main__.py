@@ -24,6 +24,7 @@ from bench import (
     gateway_memory,
     gateway_speed,
     ingest,
+    kept,
     losses,
     machine,
     mending,
@@ -67,6 +68,7 @@ PARTS: dict[str, Part] = {
     "server": lambda _lib, _heap: ingest.section(),
     "simulator": lambda _lib, _heap: simulated.section(),
     "loss": lambda _lib, _heap: losses.section(),
+    "kept": lambda _lib, _heap: kept.section(TARGET),
 }
 
 
