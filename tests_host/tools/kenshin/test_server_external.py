@@ -5,10 +5,14 @@ import csv
 import io
 import json
 import tracemalloc
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from kenshin.server import export, gateways, keys, rollup, settings
+from kenshin.server.schema import Day
+from kenshin.server.upserts import upsert
 from kenshin.server.values import Kind
 
 T0 = 1_795_392_000  # 2026-11-23 09:00 in Japan
@@ -323,6 +327,23 @@ def test_csv_and_json_say_the_same(lab, board, instant, slot, row, key, kind):
     for line, item in zip(lines, items, strict=True):
         assert tuple(item) == export.COLUMNS[kind]
         assert line == {name: "" if value is None else str(value) for name, value in item.items()}
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "Australia/Sydney", "America/New_York", "UTC"])
+def test_the_days_of_a_month_are_those_of_the_gateways_calendar(lab, key, zone):
+    board = lab.board()
+    begin, end = (
+        int(datetime(2026, month, 25, tzinfo=ZoneInfo(zone)).timestamp()) for month in (10, 12)
+    )
+    with lab.store.writing() as connection:
+        known = gateways.find(connection, board.code)
+        gateways.edit(connection, known, zone=zone)
+        for start in rollup.days(begin, end, zone):
+            row = rollup.day(connection, known.id, 0, start, rollup.next_day(start, zone))
+            upsert(connection, Day, [row])
+    text = get(lab, "export", key(), kind="day", month="2026-11").text
+    dates = [row["date"] for row in csv.DictReader(io.StringIO(text))]
+    assert dates == [f"2026-11-{n:02}" for n in range(1, 31)]
 
 
 def test_an_empty_download_is_still_a_file(lab, board, key):

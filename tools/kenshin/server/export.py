@@ -212,7 +212,16 @@ def _minutes(connection: Connection, source: Source, start: int, end: int) -> Pi
     ], after
 
 
+def _dated(t: int, zone: str) -> int:
+    """Of the beginning of a day in Japan that of the same day in `zone`; else `t` itself."""
+    day = datetime.fromtimestamp(t, units.JST)
+    if (day.hour, day.minute, day.second) != (0, 0, 0):
+        return t
+    return int(day.replace(tzinfo=ZoneInfo(zone)).timestamp())
+
+
 def _days(connection: Connection, source: Source, start: int, end: int) -> Piece:
+    first, last = _dated(start, source.zone), _dated(end, source.zone)
     rows = connection.execute(
         select(
             Day.t,
@@ -225,7 +234,7 @@ def _days(connection: Connection, source: Source, start: int, end: int) -> Piece
             Day.power_max_t,
             Day.slots,
         )
-        .where(Day.gateway_id == source.id, Day.t >= start, Day.t < end)
+        .where(Day.gateway_id == source.id, Day.t >= first, Day.t < last)
         .order_by(Day.t)
     )
     zone = ZoneInfo(source.zone)
