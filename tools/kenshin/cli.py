@@ -1,12 +1,12 @@
 """The `kenshin` command."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from kenshin import __version__
 from kenshin.board.cli import app as board_app
-from kenshin.server.cli import app as server_app
 
 # Locals stay out of tracebacks: they may hold a token.
 app = typer.Typer(
@@ -15,7 +15,11 @@ app = typer.Typer(
     help="Kenshin: your electricity meter's readings on your own server.",
 )
 app.add_typer(board_app, name="board")
-app.add_typer(server_app, name="server")
+# It takes a second to load, for which no board has to wait.
+if sys.argv[1:2] != ["board"]:
+    from kenshin.server.cli import app as server_app
+
+    app.add_typer(server_app, name="server")
 
 
 def _version(wanted: bool) -> None:

@@ -459,6 +459,9 @@ def main(arguments: list[str] | None = None) -> int:
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
     large = too_large(built)
     most = max(at_once(built).values())
     fits = resident(built) <= RESIDENT_BUDGET and most <= AT_ONCE_BUDGET and not large

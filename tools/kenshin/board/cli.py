@@ -95,6 +95,12 @@ def configure_command(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="One setting; not for secrets."),
     ] = None,
+    ask: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY", help="Ask for this again: a setting, or wifi, broute, server."
+        ),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Test network, server and radio at the end.")
     ] = True,
@@ -123,7 +129,7 @@ def configure_command(
                 settings.put(values)
                 typer.echo(f"set: {', '.join(sorted(values))}")
             if sys.stdin.isatty():
-                configure.ask_all(settings, _Terminal(), typer.echo)
+                configure.ask_all(settings, _Terminal(), typer.echo, ask or [])
             if settings.missing:
                 raise BoardError(f"Still missing: {', '.join(settings.missing)}")
             for problem in settings.problems:

@@ -7,7 +7,7 @@ import os
 import textwrap
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -32,6 +32,7 @@ import boards
 s = Settings(gateway.nvs())
 print(json.dumps({"own": s.export(), "set": sorted(s.own), "missing": s.missing(),
     "problems": s.problems(), "secret": [r[0] for r in TABLE if r[3]],
+    "keys": [r[0] for r in TABLE],
     "boards": boards.load("names").NAMES}))
 """
 
@@ -79,6 +80,7 @@ class Settings:
         self.set_keys: list[str] = found["set"]
         self.missing: list[str] = found["missing"]
         self.problems: list[str] = [text for _, text in found["problems"]]
+        self.keys: list[str] = found["keys"]
         self.secret: list[str] = found["secret"]
         self.boards: list[str] = found["boards"]
 
@@ -145,17 +147,33 @@ class Asker(Protocol):
         ...
 
 
-def ask_all(settings: Settings, asker: Asker, say: Say) -> None:
-    """Ask for what is missing, until the board takes it."""
-    if "board.type" not in settings.set_keys:
+# What belongs together when it is asked for again.
+_GROUPS = {
+    "wifi": ("wifi.ssid", "wifi.key"),
+    "broute": ("broute.id", "broute.password"),
+    "server": ("server.url", "server.token"),
+}
+
+
+def ask_all(settings: Settings, asker: Asker, say: Say, again: Sequence[str] = ()) -> None:
+    """Ask for what is missing, and for `again` whatever is set, until the board takes it."""
+    wanted = [key for name in again for key in _GROUPS.get(name, (name,))]
+    for key in wanted:
+        if key not in settings.keys:
+            raise BoardError(f"--ask {key}: no such setting; docs/settings.md has them all")
+    if "board.type" not in settings.set_keys or "board.type" in wanted:
         _ask(settings, "board.type", asker, say, settings.boards)
-    wifi = "wifi.ssid" in settings.missing
-    if wifi:
+    if "wifi.ssid" in [*settings.missing, *wanted]:
         say("Looking for Wi-Fi networks ...")
         seen = settings.networks()
         for n, (rssi, name) in enumerate(seen, 1):
             say(f"  {n:2}  {name}  {rssi} dBm")
         _ask(settings, "wifi.ssid", asker, say, [name for _, name in seen])
+        _ask(settings, "wifi.key", asker, say)
+    for key in wanted:
+        if key not in ("board.type", *_GROUPS["wifi"]):
+            _ask(settings, key, asker, say)
+    if "wifi.key" in wanted and "wifi.ssid" not in wanted:
         _ask(settings, "wifi.key", asker, say)
     while settings.missing:
         _ask(settings, settings.missing[0], asker, say)
@@ -171,12 +189,13 @@ def _ask(
             say(f"  {n:2}  {name}")
     while True:
         if key in settings.secret:
-            answer = asker.secret(f"{key} (not shown)")
+            kept = ", Enter keeps it" if key in settings.set_keys else ""
+            answer = asker.secret(f"{key} (not shown{kept})")
         else:
             default = "generic" if key == "board.type" else str(settings.own.get(key, ""))
             answer = asker.text(key, default).strip()
         if not answer:
-            if key == "wifi.key":  # an open network
+            if key == "wifi.key" or key in settings.set_keys:  # an open network, or as it is
                 return
             say(f"{key}: the gateway needs it.")
             continue
@@ -192,9 +211,11 @@ def _ask(
 # What to do about a check that failed, by its first word.
 _NEXT = {
     "network": "Until the board is in your network nothing can be sent; readings wait on the "
-    "board.",
-    "server": "Is the server running, and does it listen on more than 127.0.0.1 (--host 0.0.0.0)?",
-    "radio": "docs/troubleshooting.md goes through it by symptom.",
+    "board.\n  To type name and password again: kenshin board configure --ask wifi",
+    "server": "Is the server running, and does it listen on more than 127.0.0.1 (--host 0.0.0.0)?"
+    "\n  To type address and token again: kenshin board configure --ask server",
+    "radio": "docs/troubleshooting.md goes through it by symptom.\n"
+    "  To type ID and password again: kenshin board configure --ask broute",
 }
 
 

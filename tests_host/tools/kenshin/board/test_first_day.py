@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from kenshin.board import configure
 from kenshin.board.console import Console
+from kenshin.board.ports import BoardError
+from kenshin.board.repl import Repl
 from meterlab.board import AccessPoint, VirtualBoard
 from meterlab.datagrams import TimeServer
 from meterlab.demo.parts import Part, Server
@@ -175,3 +178,56 @@ def test_settings_that_are_complete_but_do_not_work(make_board, kenshin, files, 
 
 def test_a_board_without_kenshin(make_board, kenshin):
     assert "kenshin board flash" in kenshin(make_board(), "configure", code=1).stderr
+
+
+class Typist:
+    """Answers, and keeps what was asked."""
+
+    def __init__(self, **answers: list[str]) -> None:
+        self.answers = {key.replace("_", ".", 1): list(texts) for key, texts in answers.items()}
+        self.asked: list[str] = []
+
+    def text(self, question: str, default: str) -> str:
+        self.asked.append(question)
+        return self.answers[question].pop(0) or default
+
+    def secret(self, question: str) -> str:
+        self.asked.append(question)
+        return self.answers[question.partition(" ")[0]].pop(0)
+
+
+def test_what_is_missing_is_asked_for_and_the_rest_again_on_request(make_board, files):
+    board = make_board(files, networks=[AccessPoint("home", KEY, rssi=-60)])
+    with Repl(str(board.serial)) as repl:
+        settings = configure.Settings(repl)
+        said: list[str] = []
+        typist = Typist(
+            board_type=[""],
+            wifi_ssid=["1"],
+            wifi_key=["short", KEY],
+            broute_id=["0123", RBID],
+            broute_password=["", PASSWORD],
+            server_url=["http://server.home:8000"],
+            server_token=["an-invented-token"],
+        )
+        configure.ask_all(settings, typist, said.append)
+        assert settings.missing == [] and settings.own["wifi.ssid"] == "home"
+        assert not any(typist.answers.values()), "each answer was asked for"
+        told = "\n".join(said)
+        assert "home  -60 dBm" in told and "broute.id: has 4 characters" in told
+        for secret in (KEY, RBID, PASSWORD, "short"):
+            assert secret not in told
+        # Once all is set nothing is asked, but for what is named; Enter keeps it.
+        typist = Typist(wifi_ssid=["", ""], wifi_key=["", "another key"], poll_interval=["20"])
+        configure.ask_all(settings, typist, said.append)
+        assert typist.asked == []
+        configure.ask_all(settings, typist, said.append, ["wifi"])
+        assert typist.asked == ["wifi.ssid", "wifi.key (not shown, Enter keeps it)"]
+        secrets = "import gateway; from gateway.settings import Settings; "
+        secrets += "print(Settings(gateway.nvs())['wifi.key'])"
+        assert repl.exec(secrets).strip() == KEY
+        configure.ask_all(settings, typist, said.append, ["wifi", "poll.interval"])
+        assert repl.exec(secrets).strip() == "another key"
+        assert settings.own["wifi.ssid"] == "home" and settings.own["poll.interval"] == 20
+        with pytest.raises(BoardError, match="nothing: no such setting"):
+            configure.ask_all(settings, Typist(nothing=["1"]), said.append, ["nothing"])
