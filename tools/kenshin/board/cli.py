@@ -135,6 +135,8 @@ def configure_command(
             for problem in settings.problems:
                 raise BoardError(problem)
             typer.echo("The settings are complete.")
+            if not check:
+                repl.restart()
         if check and not configure.test_all(port, typer.echo, ("network", "server", "radio")):
             raise typer.Exit(1)
 

@@ -212,6 +212,8 @@ def _ask(
 _NEXT = {
     "network": "Until the board is in your network nothing can be sent; readings wait on the "
     "board.\n  To type name and password again: kenshin board configure --ask wifi",
+    "time": "The board is in your network, at {}; only the time is missing. Without the Internet "
+    "set time.ntp\n  to a time server of your own, or leave it: then the meter's clock serves.",
     "server": "Is the server running, and does it listen on more than 127.0.0.1 (--host 0.0.0.0)?"
     "\n  To type address and token again: kenshin board configure --ask server",
     "radio": "docs/troubleshooting.md goes through it by symptom.\n"
@@ -238,10 +240,12 @@ def test_all(port: str | None, say: Say, checks: tuple[str, ...]) -> bool:
                 continue
             result = _check(console, what, say)
             if not result.get("ok"):
-                failed.add(what)
+                here = what == "network" and result.get("ip")
+                if not here:
+                    failed.add(what)
                 good = False
                 say(f"  {what}: {result.get('problem', 'no answer from the board')}")
-                say(f"  {_NEXT[what]}")
+                say(f"  {_NEXT['time'].format(here) if here else _NEXT[what]}")
             else:
                 say(f"  {what}: {_words(result)}")
     return good
@@ -252,7 +256,9 @@ def _check(console: Console, what: str, say: Say) -> dict[str, Any]:
     end = time.monotonic() + JOIN_SECONDS
     while True:
         result = console.check(what, CHECK_SECONDS)
-        joining = what == "radio" and "joining" in str(result.get("problem", ""))
+        problem = str(result.get("problem", ""))
+        # A meter that still holds the last session refuses once or twice.
+        joining = what == "radio" and ("joining" in problem or "trying again" in problem)
         if not joining or time.monotonic() > end:
             return result
         time.sleep(AGAIN_SECONDS)

@@ -18,6 +18,7 @@ LINES = 500
 READ_SECONDS = 0.2
 AGAIN_SECONDS = 1
 ASK_SECONDS = 3
+PROMPT_SECONDS = 60
 
 
 class Console:
@@ -48,6 +49,8 @@ class Console:
         self._changed = threading.Condition()
         self._state: dict[str, Any] = {}
         self._results: dict[str, dict[str, Any]] = {}
+        self.prompt = False  # Python's prompt answers, not the gateway
+        self._skip = 0  # lines of its complaint about a word of ours
         self._open = True
         self._heard_json = 0.0
         self._asked = time.monotonic()
@@ -103,18 +106,20 @@ class Console:
                 continue
             *whole, rest = rest.split(b"\n")
             for one in whole:
-                self._take(one.strip(b"\r\x1b[K "))
+                self._take(one.replace(b"\x1b[K", b"").strip(b"\r "))
             self._ask_for_json()
 
     def _ask_for_json(self) -> None:
         now = time.monotonic()
-        if self._keep_json and max(self._heard_json, self._asked) + ASK_SECONDS < now:
+        pause = PROMPT_SECONDS if self.prompt else ASK_SECONDS
+        if self._keep_json and max(self._heard_json, self._asked) + pause < now:
             self._asked = now
             self.type("json on")
 
     def _tell_plug(self, plugged: bool) -> None:
         if plugged != self._plugged:
             self._plugged = plugged
+            self.prompt = False
             if self._on_plug is not None:
                 self._on_plug(plugged)
 
@@ -124,6 +129,14 @@ class Console:
                 self._take_json(cast("dict[str, Any]", json.loads(line)))
             return
         text = line.decode("utf-8", "replace")
+        if text.startswith("Kenshin "):
+            self.prompt = False
+        elif text.startswith(">>>"):
+            self.prompt = True
+            self._skip = 4 if text[4:] in ("json on", "json off") else 0
+        if self._skip:
+            self._skip -= 1
+            return
         # The echo of what was typed here is nobody's news.
         if text and text not in ("json on", "json off"):
             self.lines.append(text)
@@ -138,6 +151,7 @@ class Console:
                 self._results[str(message["check"])] = message
             else:
                 self._heard_json = time.monotonic()
+                self.prompt = False
                 self._state = message
             self._changed.notify_all()
         if "check" not in message and self._on_state is not None:

@@ -23,6 +23,7 @@ class Source(Protocol):
     """What feeds the page: kenshin.board.console.Console, or what stands in for it."""
 
     port: str
+    prompt: bool
 
     @property
     def state(self) -> dict[str, Any]:
@@ -50,11 +51,14 @@ class Monitor(App[None]):
     CSS = """
     Screen { layout: vertical; }
     #about { height: 1; color: $text-muted; padding: 0 1; }
-    #led { height: 3; border: round $primary; padding: 0 1; }
+    #state { height: 5; }
+    #led { width: 34; height: 1fr; border: round $primary; padding: 0 1; }
     #top { height: 9; }
     #now { width: 34; border: round $primary; padding: 0 1; }
     #watts { width: auto; }
     #facts { grid-size: 3 2; grid-rows: 1fr; width: 1fr; }
+    #link { column-span: 2; }
+    #problem { width: 1fr; }
     Panel { border: round $primary; padding: 0 1; height: 1fr; }
     #trend { height: 5; border: round $primary; padding: 0 1; }
     #bottom { height: 1fr; min-height: 6; }
@@ -63,6 +67,7 @@ class Monitor(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit"),
+        Binding("g", "start", "Start the gateway"),
         Binding("s", "say('status')", "Status"),
         Binding("l", "say('log')", "Log"),
         Binding("n", "say('check network')", "Check network"),
@@ -85,17 +90,19 @@ class Monitor(App[None]):
         self._led: object = ""
         self._step = 0
         self._blink: Timer | None = None
+        self._lamp = Static("", id="led", markup=False)
 
     def compose(self) -> ComposeResult:
         yield Static("", id="about", markup=False)
-        yield Static("", id="led", markup=False)
+        with Horizontal(id="state"):
+            yield self._lamp
+            yield Panel("Problem", "problem")
         with Horizontal(id="top"):
             with Vertical(id="now"):
                 yield Digits("-", id="watts")
                 yield Static("", id="current", markup=False)
                 yield Static("", id="energy", markup=False)
             with Grid(id="facts"):
-                yield Panel("Problem", "problem")
                 yield Panel("Link to the meter", "link")
                 yield Panel("Signal of the meter", "radio")
                 yield Panel("Network", "network")
@@ -119,12 +126,19 @@ class Monitor(App[None]):
         """Type a word at the board's console."""
         self._source.type(word)
 
+    def action_start(self) -> None:
+        """Start it, where Python's prompt is in its place."""
+        if self._source.prompt:
+            self._source.type("gateway.run()")
+
     def look(self) -> None:
         """Bring the page up to date."""
         log = self.query_one("#log", RichLog)
         while not self._plugs.empty():
-            self._plugged = self._plugs.get()
-            log.write("-- the board is back" if self._plugged else "-- the board is unplugged")
+            plugged = self._plugs.get()
+            if plugged != self._plugged:
+                log.write("-- the board is back" if plugged else "-- the board is unplugged")
+            self._plugged = plugged
         while not self._lines.empty():
             log.write(self._lines.get())
         state = self._source.state
@@ -137,7 +151,7 @@ class Monitor(App[None]):
 
     def _show(self, state: dict[str, Any]) -> None:
         self._text("about", f"{self._source.port}  {self._about(state)}")
-        known = self._plugged and self._quiet <= SILENT_SECONDS
+        known = self._plugged and not self._source.prompt and self._quiet <= SILENT_SECONDS
         self._light(state.get("led") if known else None)
         self.query_one("#watts", Digits).update(words.power(state))
         for name in ("current", "energy", "problem", "link", "radio", "network", "outbox"):
@@ -165,14 +179,17 @@ class Monitor(App[None]):
         colour, text, times = words.led(self._led)
         shines = colour != DARK and not self._step & 1
         dot = ("● ", COLOURS[colour]) if shines else ("○ ", COLOURS[DARK])
-        self.query_one("#led", Static).update(Text.assemble(dot, (text, COLOURS[colour])))
+        self._lamp.update(Text.assemble(dot, (text, COLOURS[colour])))
         if times:
-            self._blink = self.set_timer(times[self._step] / 1000, self._play)
+            # The panel's own timer, which ends when the page does.
+            self._blink = self._lamp.set_timer(times[self._step] / 1000, self._play)
             self._step = (self._step + 1) % len(times)
 
     def _about(self, state: dict[str, Any]) -> str:
         if not self._plugged:
             return "UNPLUGGED: plug the board in again, the page goes on by itself"
+        if self._source.prompt:
+            return "STOPPED: at the Python prompt; g starts the gateway"
         if self._quiet > SILENT_SECONDS:
             return "SILENT: the gateway is stopped, or in safe mode; what stands here is old"
         return words.about(state)

@@ -68,6 +68,7 @@ class Source:
     """Stands in for the console."""
 
     port = "/dev/ttyTEST"
+    prompt = False
 
     def __init__(self, state):
         self.state = state
@@ -106,8 +107,12 @@ def test_the_page():
             for _ in range(30):
                 app.look()
             assert "SILENT" in text("about"), "the JSON lines have ceased"
-            for key in "slnvr":
+            for key in "gslnvr":
                 await pilot.press(key)
+            source.prompt = True
+            app.look()
+            assert "g starts the gateway" in text("about")
+            await pilot.press("g")
             # A picture, as a person sees it.
             shot = app.export_screenshot()
             assert "Problem" in shot and "Counters" in shot
@@ -115,7 +120,7 @@ def test_the_page():
 
     asyncio.run(story())
     assert source.typed == [
-        "status", "log", "check network", "check server", "check radio"
+        "status", "log", "check network", "check server", "check radio", "gateway.run()"
     ]  # fmt: skip
 
 
@@ -215,6 +220,24 @@ def test_the_line_survives_unplugging(tmp_path):
     console.close()
     port.until(b"json off\r")
     assert json.dumps(console.state) == '{"uptime": 2}'
+    port.unplug()
+
+
+def test_pythons_prompt_is_noticed_and_not_pestered(tmp_path):
+    port = Port(tmp_path / "serial")
+    lines: list[str] = []
+    console = Console(str(port.path), keep_json=True, on_line=lines.append).start()
+    port.until(b"json on\r")
+    port.say(">>> json on\r\nTraceback (most recent call last):\r\n")
+    port.say('  File "<stdin>", line 1\r\nSyntaxError: invalid syntax\r\n>>> ')
+    wait(lambda: console.prompt)
+    console.type("gateway.run()")
+    port.say("gateway.run()\r\nKenshin 0.1.0 on generic. Type help\r\n")
+    wait(lambda: not console.prompt)
+    port.seen = b""
+    port.until(b"json on\r")
+    assert lines == [">>> gateway.run()", "Kenshin 0.1.0 on generic. Type help"]
+    console.close()
     port.unplug()
 
 
