@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 
 from kenshin.server import gateways, queries, wire
+from kenshin.server import ingest as ingesting
 from kenshin.server.ingest import Upload, ingest, prepare
 from kenshin.server.slots import FIELDS, KINDS, ORIGINS, QUALITIES
 from kenshin.server.store import Store, database_url
@@ -147,3 +148,20 @@ def test_when_reports_disagree_no_value_is_lost_and_none_is_doubled(store, data)
     # And all of it again, as another stream of the same board: nothing changes.
     send(store, ours, 2, rows)
     assert stored(store, ours) == (slots, beside)
+
+
+def test_numbers_with_gaps_between_them_are_remembered_within_bounds(
+    lab, board, instant, monkeypatch
+):
+    """Each upload leaves a gap: many spans, of which the oldest are forgotten."""
+    most = 20
+    oldest = ingesting._OLDEST_SPAN_KEPT.offset(most - 1)  # pyright: ignore
+    monkeypatch.setattr(ingesting, "MOST_SPANS", most)
+    monkeypatch.setattr(ingesting, "_OLDEST_SPAN_KEPT", oldest)
+    for seq in range(0, 60, 2):
+        board.upload(instant(seq, T0 - seq))
+    (stream,) = board.detail()["streams"]
+    assert stream["received"] == [[seq, seq] for seq in range(20, 60, 2)]
+    # What was forgotten may come again: it is known by its moment.
+    board.upload(instant(0, T0))
+    assert board.detail()["stored"] == len(board.readings()) == 30

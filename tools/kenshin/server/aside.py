@@ -125,6 +125,14 @@ def replace_spans(
             if (first, last) not in there
         ],
     )
+    forget_spans(connection, gateway_id, stream, oldest_kept)
+
+
+def forget_spans(
+    connection: Connection, gateway_id: int, stream: int, oldest_kept: Select[int]
+) -> None:
+    """Forget the spans of a stream that are older than `oldest_kept` finds."""
+    here = (Received.gateway_id == gateway_id, Received.stream == stream)
     oldest = connection.scalar(oldest_kept, {"gateway": gateway_id, "stream": stream})
     if oldest is not None:
         connection.execute(delete(Received).where(*here, Received.first < oldest))

@@ -7,11 +7,13 @@ All numbers; the only texts are JSON and words that were checked before.
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 import psycopg
 from sqlalchemy import Connection
+
+from kenshin.server.partitions import make_partition as make_partition
+from kenshin.server.partitions import month as month
 
 # gateway, kind, t, quality, power, current_r, current_t, normal, reverse, origins, received
 Row = tuple[
@@ -106,6 +108,10 @@ class Hot(Protocol):
         """Set the `last` of spans that are there."""
         ...
 
+    def begin(self, spans: Sequence[SpanRow], most: int) -> list[tuple[int, int]]:
+        """Add spans; the (gateway, stream) that now have more than `most`."""
+        ...
+
     def seen(self, changes: Sequence[Seen]) -> None:
         """Set counts."""
         ...
@@ -192,6 +198,20 @@ class SqliteHot:
             [(last, gateway, stream, first) for gateway, stream, first, last in spans],
         )
 
+    def begin(self, spans: Sequence[SpanRow], most: int) -> list[tuple[int, int]]:
+        self._cursor.executemany(
+            f"INSERT INTO received (gateway_id, stream, first, last) VALUES ({_marks(4)})", spans
+        )
+        found: list[tuple[int, int]] = []
+        for gateway, stream, _, _ in spans:
+            self._cursor.execute(
+                "SELECT count(*) FROM received WHERE gateway_id = ? AND stream = ?",
+                (gateway, stream),
+            )
+            if self._cursor.fetchall()[0][0] > most:
+                found.append((gateway, stream))
+        return found
+
     def seen(self, changes: Sequence[Seen]) -> None:
         self._cursor.executemany(
             "UPDATE gateway_state SET last_seen = ?, stored = stored + ?,"
@@ -223,6 +243,11 @@ class SqliteHot:
 def _array(column: Iterable[int | None]) -> str:
     """Integers as PostgreSQL writes an array: one text is much faster than a list."""
     return "{%s}" % ",".join(["NULL" if value is None else str(value) for value in column])
+
+
+def _records(rows: Sequence[Told] | Sequence[HealthRow]) -> str:
+    """Rows with texts in them, as one JSON text for the whole group."""
+    return json.dumps([row._asdict() for row in rows])
 
 
 _TYPES = (
@@ -309,6 +334,22 @@ class PostgresHot:
             tuple(_array(column) for column in zip(*spans, strict=True)),
         )
 
+    def begin(self, spans: Sequence[SpanRow], most: int) -> list[tuple[int, int]]:
+        gateways, streams, firsts, lasts = (_array(one) for one in zip(*spans, strict=True))
+        self._cursor.execute(
+            "INSERT INTO received (gateway_id, stream, first, last) SELECT * FROM"
+            " unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])",
+            (gateways, streams, firsts, lasts),
+        )
+        self._cursor.execute(
+            "SELECT r.gateway_id, r.stream FROM received r"
+            " JOIN unnest(%s::bigint[], %s::bigint[]) AS v (gateway_id, stream)"
+            " ON r.gateway_id = v.gateway_id AND r.stream = v.stream"
+            " GROUP BY r.gateway_id, r.stream HAVING count(*) > %s",
+            (gateways, streams, most),
+        )
+        return [(row[0], row[1]) for row in self._cursor.fetchall()]
+
     def seen(self, changes: Sequence[Seen]) -> None:
         self._cursor.execute(
             "UPDATE gateway_state s SET last_seen = v.last_seen, stored = s.stored + v.stored,"
@@ -319,18 +360,23 @@ class PostgresHot:
         )
 
     def told(self, changes: Sequence[Told]) -> None:
-        self._cursor.executemany(
-            "UPDATE gateway_state SET status = %s, status_t = %s,"
-            " meter = COALESCE(%s::text, meter), word = %s, code = %s, fw = %s, rssi = %s,"
-            " queue = %s, uptime = %s, health_t = %s WHERE gateway_id = %s",
-            changes,
+        self._cursor.execute(
+            "UPDATE gateway_state s SET status = v.status, status_t = v.status_t,"
+            " meter = COALESCE(v.meter, s.meter), word = v.word, code = v.code, fw = v.fw,"
+            " rssi = v.rssi, queue = v.queue, uptime = v.uptime, health_t = v.health_t"
+            " FROM json_to_recordset(%s::json) AS v (status text, status_t bigint, meter text,"
+            " word text, code text, fw text, rssi smallint, queue bigint, uptime bigint,"
+            " health_t bigint, gateway_id bigint) WHERE s.gateway_id = v.gateway_id",
+            (_records(changes),),
         )
 
     def health(self, rows: Sequence[HealthRow]) -> None:
-        self._cursor.executemany(
+        self._cursor.execute(
             "INSERT INTO health (gateway_id, t, word, rssi, net_rssi, queue, uptime)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            rows,
+            " SELECT * FROM json_to_recordset(%s::json) AS v (gateway_id bigint, t bigint,"
+            " word text, rssi smallint, net_rssi smallint, queue bigint, uptime bigint)"
+            " ON CONFLICT DO NOTHING",
+            (_records(rows),),
         )
 
     def stale(self, hours: Iterable[tuple[int, int]]) -> None:
@@ -339,28 +385,3 @@ class PostgresHot:
             " ON CONFLICT DO NOTHING",
             tuple(_array(column) for column in zip(*hours, strict=True)),
         )
-
-
-# ---- PostgreSQL's partitions ----
-
-
-def month(t: int) -> tuple[str, int, int]:
-    """(name of the partition, beginning, end) of the month, in UTC, that holds `t`."""
-    moment = datetime.fromtimestamp(t, UTC)
-    begin = datetime(moment.year, moment.month, 1, tzinfo=UTC)
-    later = datetime(moment.year + moment.month // 12, moment.month % 12 + 1, 1, tzinfo=UTC)
-    name = f"readings_{moment.year:04d}_{moment.month:02d}"
-    return name, int(begin.timestamp()), int(later.timestamp())
-
-
-def make_partition(connection: Connection, t: int) -> None:
-    """Make the partition for the month of `t`, unless it is there.
-
-    Attached after it is made: that does not lock out whoever reads or writes other months.
-    """
-    name, begin, end = month(t)
-    run = connection.exec_driver_sql
-    run("SELECT pg_advisory_xact_lock(5064533)")
-    if run(f"SELECT to_regclass('{name}')").scalar() is None:
-        run(f"CREATE TABLE {name} (LIKE readings INCLUDING DEFAULTS INCLUDING INDEXES)")
-        run(f"ALTER TABLE readings ATTACH PARTITION {name} FOR VALUES FROM ({begin}) TO ({end})")

@@ -249,6 +249,7 @@ class _Round:
 
     def _remember(self, works: Sequence[_Work]) -> None:
         growing: list[SpanRow] = []
+        beginning: list[SpanRow] = []
         for work in works:
             if not work.seqs:
                 continue
@@ -259,10 +260,15 @@ class _Round:
             place = (upload.gateway_id, upload.batch.stream)
             if len(known) == len(spans) == 1 and known[0][0] == spans[0][0]:
                 growing.append((*place, *spans[0]))
+            elif not known and len(spans) == 1:
+                beginning.append((*place, *spans[0]))
             else:
                 aside.replace_spans(self._connection, *place, known, spans, _OLDEST_SPAN_KEPT)
         if growing:
             self._hot.grow(growing)
+        if beginning:
+            for gateway, stream in self._hot.begin(beginning, MOST_SPANS):
+                aside.forget_spans(self._connection, gateway, stream, _OLDEST_SPAN_KEPT)
 
     def _tell(self, works: Sequence[_Work]) -> None:
         seen: list[Seen] = []
