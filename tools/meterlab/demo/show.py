@@ -10,6 +10,8 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Table
 
+from kenshin.board import words
+
 PLAIN_SECONDS = 5
 _KWH = 10_000  # 0.1 Wh
 
@@ -54,6 +56,9 @@ def _reading(state: dict[str, Any]) -> str:
 def lines(led: str, state: dict[str, Any], stored: int, url: str) -> list[tuple[str, str]]:
     """(name, text) of what is shown."""
     uploaded = state.get("counters", {}).get("uploaded", 0)
+    # The lamp of this board has one colour only: what it says is in its rhythm.
+    if state.get("led"):
+        led = f"{words.led(state['led'])[1]}; a plain lamp, now {led}"
     return [
         ("LED", led),
         ("link", _link(state)),
