@@ -9,6 +9,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
+from sqlalchemy import event
 
 from kenshin.server import keys, settings
 
@@ -25,6 +26,11 @@ def requests_count(request):
 @pytest.mark.timeout(0)
 def test_fuzz_no_request_is_a_mistake_of_the_server(sqlite_lab, slot, caplog, requests_count):
     lab = sqlite_lab
+
+    @event.listens_for(lab.store.engine, "checkout")
+    def patient(connection, *_):  # on a machine that is busy a disk takes its time
+        connection.execute("PRAGMA busy_timeout = 20000")
+
     board = lab.board()
     board.upload(*[slot(n, T0 - 1800 * n, n) for n in range(1, 50)])
     kept = [reading["t"] for reading in board.readings()]
