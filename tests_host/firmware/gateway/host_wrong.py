@@ -85,8 +85,6 @@ def test_a_single_hop_module_listens_before_each_join() -> None:
     House(kind="bp35a1").run(story)
 
 
-
-
 @pytest.mark.parametrize("kind", ["bp35a1", "bp35c2", "bp35c1-j11-t01"])
 def test_a_module_that_stops_in_mid_line(kind: str) -> None:
     async def story(h: House) -> None:

@@ -174,5 +174,7 @@ def test_a_browser_goes_from_the_first_link_through_every_page(start, browser, d
     assert "0.9.2" not in browser.find_element(By.ID, "facts").text
     board.upload(status={**status, "fw": "0.9.2"})
     browser.execute_script("document.dispatchEvent(new Event('visibilitychange'))")
-    until(browser, lambda driver: "0.9.2" in driver.find_element(By.ID, "facts").text)
+    # In one step: the part is replaced while it is looked at.
+    facts = "return document.getElementById('facts').innerText"
+    until(browser, lambda driver: "0.9.2" in driver.execute_script(facts))
     assert chart.is_displayed()
