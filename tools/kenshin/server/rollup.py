@@ -101,7 +101,8 @@ def roll(connection: Connection, gateway_id: int, now: int) -> bool:
     touched: set[int] = set()
     if start < end:
         _keep(connection, hours.raw(connection, gateway_id, start, end))
-        touched |= set(range(start - HOUR, end, HOUR))  # see _late
+        # See _late; but before the very first hour there is no day.
+        touched |= set(range(start - HOUR if state.rolled else start, end, HOUR))
     touched |= _late(connection, gateway_id, end)
     connection.execute(update(State).where(State.gateway_id == gateway_id).values(rolled=end))
     _days(connection, gateway_id, end, state.zone, touched)
