@@ -308,8 +308,7 @@ def shorten_tree(
         theirs = attributes.known_to(TYPINGS, attributes.imported(texts.values()))
         texts, tables = attributes.share(texts, keep | theirs)
         texts = arguments.shorten(texts, keep)
-        # The talk is there so often that its texts may as well be names.
-        passing = {dotted(Path(name)) for name, why in LAZY.items() if why != TALK} - INSTEAD
+        passing = {dotted(Path(name)) for name in LAZY} - INSTEAD
         texts = strings.unname(texts, passing, theirs)
     except (attributes.NameTrouble, SyntaxError, ValueError) as error:
         raise BuildError(str(error)) from None

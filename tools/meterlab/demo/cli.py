@@ -172,7 +172,7 @@ def register(app: typer.Typer) -> None:
         kind: Annotated[str, typer.Option(help="The radio module.")] = "bp35a1",
         seed: Annotated[int, typer.Option(help="Another household.")] = 1,
         solar: Annotated[int, typer.Option(min=0, help="Watts at peak on the roof.")] = 4000,
-        heap: Annotated[str, typer.Option(help="The board's memory for Python.")] = "112K",
+        heap: Annotated[str, typer.Option(help="The board's memory for Python.")] = "100K",
     ) -> None:
         """Meter, radio module, virtual board and server at work, until Ctrl-C."""
         if not (BUILT / "main.py").exists():
