@@ -18,32 +18,19 @@ CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 
-# The words and codes a gateway reports.
-CODES = {
-    "config": {"missing-settings", "wrong-password", "wrong-id"},
-    "radio": {
-        "module-silent",
-        "no-beacon",
-        "too-far",
-        "join-refused",
-        "link-lost",
-        "limited",
-        "no-module",
-    },
-    "meter": {"silent", "bad-answer"},
-    "network": {"no-wifi", "wrong-key", "no-cable"} | {"no-address", "no-dns", "address-conflict"},
-    "server": {
-        "refused",
-        "rejected",
-        "broken",
-        "unreachable",
-        "timeout",
-        "bad-reply",
-        "redirect",
-        "certificate",
-        "tls",
-    },
-}
+# The words and codes that the gateway's users are told of; its own tests hold that these are all.
+TROUBLES = STATIC.parents[3] / "docs" / "troubleshooting.md"
+
+
+def codes() -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    rows = re.findall(r"^\| `(\w+)` \| (`[^|]*) \|", TROUBLES.read_text("utf-8"), re.MULTILINE)
+    for word, named in rows:
+        found.setdefault(word, set()).update(re.findall(r"`([\w-]+)`", named))
+    return found
+
+
+CODES = codes()
 
 
 def words(language):
