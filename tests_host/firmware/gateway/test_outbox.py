@@ -214,6 +214,24 @@ def test_flash_is_written_once_in_1024_readings():
     assert nvs.writes - before == 1
 
 
+def test_numbers_are_reserved_while_there_is_memory_for_it():
+    nvs = FakeNvs()
+    box = outbox(100, nvs)
+    for _ in range(1000):
+        n = box.append(instant(T))
+        rows(box, 1)
+        box.acknowledge([(n, n)])
+    before = nvs.writes
+    box.tend()
+    box.tend()
+    assert nvs.writes - before == 1
+    for _ in range(1000):
+        n = box.append(instant(T))
+        rows(box, 1)
+        box.acknowledge([(n, n)])
+    assert nvs.writes - before == 1, "and not in the midst of the talk"
+
+
 def test_an_erased_or_damaged_memory_begins_another_stream():
     nvs = FakeNvs()
     a = outbox(100, nvs)

@@ -54,6 +54,17 @@ def test_a_half_hour_just_measured_is_on_flash_at_once():
         assert len(box) == 0 and room.names() == []
 
 
+def test_a_half_hour_waits_for_memory_and_goes_to_flash_as_soon_as_there_is_some():
+    with FlashRoom() as room:
+        board = Board(room)
+        box = board.box
+        box.shut = True
+        box.append(half_hour(T, 100, 5))
+        assert box.shut is None and room.names() == [], "no memory for that now"
+        box.tend()
+        assert box.shut is False and len(room.names()) == 1 and box.live == 0
+
+
 def test_every_value_comes_back_as_it_was():
     with FlashRoom() as room:
         board = Board(room)

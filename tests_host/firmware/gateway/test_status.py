@@ -313,3 +313,20 @@ def test_on_change_is_told_of_every_change():
     s.clear("radio")
     s.clear("radio")
     assert len(told) == 4
+
+
+def test_what_changed_while_there_was_no_memory_is_told_afterwards():
+    s = status()
+    told = []
+    s.on_change = lambda: told.append(s.phase)
+    s.hush = True
+    s.set_phase("joining")
+    s.problem("radio", "no-beacon")
+    assert not told
+    s.speak()
+    assert told == ["joining"]
+    s.hush = True
+    s.speak()
+    assert len(told) == 1, "nothing has changed"
+    s.clear("radio")
+    assert len(told) == 2
