@@ -235,7 +235,7 @@ def readings(box, e):
     from gateway import segments
 
     with open(segments.path(box, e[0]), "rb") as f:
-        n = sum([1 for one in segments.scan(box, e, f) if one[4]])
+        n = sum([1 for one in segments.scan(box, e, f) if one[3]])
     gateway.drop("segments", "record")
     return n
 
