@@ -41,6 +41,7 @@ class Walk:
         self.log.secrets = self.settings.secrets
         self.store = Store(board.nvs)
         self.driver = None
+        self.session = self  # what the driver tells it tells us
         self.tuned = asyncio.Event()
         self.say = say
         self.best = None  # dBm

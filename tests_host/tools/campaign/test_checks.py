@@ -102,11 +102,10 @@ def test_a_new_start_that_the_gateway_asks_for_is_none() -> None:
 def test_a_task_that_dies_is_found() -> None:
     def harm(t: Trial) -> None:
         def stumble(*_: Any) -> None:
-            t.app.session.datagram = datagram
+            del t.app.driver.on_datagram
             raise KeyError("here")
 
-        datagram = t.app.session.datagram
-        at(t, HOUR, lambda: setattr(t.app.session, "datagram", stumble))
+        at(t, HOUR, lambda: setattr(t.app.driver, "on_datagram", stumble))
 
     outcome = run(broken(harm), scenario())
     found = [item for name, item in outcome.trouble if name == "no-exception"]

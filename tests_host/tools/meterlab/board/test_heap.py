@@ -17,7 +17,7 @@ def test_firmware_finds_what_was_asked_for(make_board, heap):
 
 
 def _table(runtime):
-    return 1260 * (7 if runtime.bits == 32 else 11)
+    return 620 * (7 if runtime.bits == 32 else 11)
 
 
 def test_it_is_the_same_after_every_reset(make_board, connect):
