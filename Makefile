@@ -34,7 +34,7 @@ demo: setup ## Show everything at work: meter, radio, virtual board, server (SEC
 	@PYTHONPATH=tools $(BIN)/python -m setup.build --quiet
 	@$(BIN)/meterlab demo $(if $(SECONDS),--seconds $(SECONDS))
 
-test: lint build ## Check the code, build the board's files, run all tests on every Python found (JOBS=2)
+test: lint build ## Check the code, build the board's files, run all tests on every Python found (JOBS=3)
 	@$(BIN)/pytest -n $(JOBS) $(TESTS)
 
 lint: setup ## Check style, types and the project's own rules

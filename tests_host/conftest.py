@@ -27,6 +27,13 @@ SHARED = ROOT / "tests_host" / "firmware"
 RUNNER = ROOT / "tests_host" / "upy" / "run.py"
 COMPILED = ROOT / ".cache" / "upy"
 
+
+# What `-n auto` means. Some tests wait, for a board that starts or a server that takes its time;
+# meanwhile another one has the processor.
+def pytest_xdist_auto_num_workers() -> int:
+    return len(os.sched_getaffinity(0)) * 3 // 2 or 1
+
+
 # Objects are twice as large on 64 bits.
 HEAP = {32: "256k", 64: "512k"}
 SECONDS = 120
