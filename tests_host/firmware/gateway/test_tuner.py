@@ -160,8 +160,13 @@ class Stop(Exception):
     pass
 
 
+# Until the gateway pauses. A module that would answer after a pause of its own does not.
 async def once(app):
+    ours = asyncio.current_task()
+
     async def stop(ms):
+        if asyncio.current_task() is not ours:
+            await sleep(1 << 29)
         raise Stop
 
     clock = app.clock
