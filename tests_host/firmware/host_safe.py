@@ -55,7 +55,8 @@ def break_run(folder: Path) -> None:
 def test_three_starts_that_fail_lead_to_safe_mode(start: Make) -> None:
     line = start(break_run)
     out = line.until("SAFE MODE", 2 * SECONDS)
-    assert out.count("The board restarts") == 3
+    # The first start may have spoken before anybody listened; the board's own count is below.
+    assert 2 <= out.count("The board restarts") <= 3
     out = line.until("The next try is in 10 min.")
     assert "3 starts in a row failed, the last by: hard: " in out and "incompatible" in out
     line.board.events.wait("led", SECONDS, 0, short_and_seldom)
