@@ -57,7 +57,7 @@ Part = Callable[[Path, int], Section]
 
 # Each takes the board's bytecode and the heap that the gateway shall do with.
 PARTS: dict[str, Part] = {
-    "codec": lambda lib, _: frames.section(FIRMWARE / "lib", lib),
+    "codec": lambda _lib, _heap: frames.section(FIRMWARE / "lib"),
     "size": lambda lib, _: sizes.section(lib),
     "memory": lambda _, heap: gateway_memory.section(heap),
     "speed": lambda _, heap: gateway_speed.section(heap),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.report import Section, Table, number
 from meterlab.runtimes import find_runtimes
+from setup import arguments
+from setup.build import build
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 60
@@ -49,10 +52,15 @@ def _run(argv: list[str], lib: Path) -> list[Row]:
     return parse(done.stdout.splitlines())
 
 
-def section(sources: Path, bytecode: Path) -> Section:
-    """`sources`, `bytecode`: the packages for CPython, and for MicroPython."""
+def section(sources: Path) -> Section:
+    """`sources`: the packages. MicroPython gets them as a board does, but for the names that the
+    measuring program uses."""
     all_rows = [_run([sys.executable], sources)]
-    all_rows += [_run(list(runtime.argv), bytecode) for runtime in find_runtimes()]
+    names = frozenset(arguments.used((HERE / "codec.py").read_text("utf-8")))
+    with tempfile.TemporaryDirectory() as folder:
+        build(sources.parent, Path(folder), names)
+        lib = Path(folder) / "lib"
+        all_rows += [_run(list(runtime.argv), lib) for runtime in find_runtimes()]
     head = ["frames per second"]
     for rows in all_rows:
         name = title(rows[0].runtime)
