@@ -11,10 +11,11 @@ from bench.report import Section, Table, number
 from meterlab.runtimes import find_32_bit, find_runtimes
 from setup import build
 
-# What boards/hw.py looks for when it is imported: enough to weigh it.
+# What the boards' modules look for when they are imported: enough to weigh them.
 _HARDWARE = {
     "machine": "PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = range(1, 6)\n"
-    "Pin = Timer = UART = RTC = WDT = None\n",
+    "Pin = PWM = Timer = UART = RTC = WDT = None\n",
+    "neopixel": "NeoPixel = None\n",
     "network": "STAT_WRONG_PASSWORD, STAT_HANDSHAKE_TIMEOUT, STA_IF = 202, 204, 0\n",
     "esp32": "HEAP_DATA = 4\n",
 }
