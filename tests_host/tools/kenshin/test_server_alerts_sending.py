@@ -30,11 +30,18 @@ SECRET = "not-a-real-secret"
 
 
 class Postbox:
-    """What a mail server got; `refuse` = what it answers instead."""
+    """What a mail server got; `refuse` = what it answers instead; `unknown` = to whom not."""
 
     def __init__(self):
         self.mails = []
         self.refuse = ""
+        self.unknown = ""
+
+    async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
+        if address == self.unknown:
+            return "550 nobody here has this name"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
         if self.refuse:
@@ -225,6 +232,21 @@ def test_a_mail_server_that_is_busy_is_tried_again(sqlite_lab, post, alarms, ins
     let(lab, alarms, 30)
     assert "".join(post.texts()).count("Nothing was received") == 2
     assert states(lab) == []
+
+
+def test_who_is_refused_makes_no_repeats_for_the_others(sqlite_lab, post, alarms, instant):
+    lab = sqlite_lab
+    rule(lab, mail="1")
+    lab.board().upload(instant(1))
+    post.unknown = "bert@home.example"
+    let(lab, alarms, 60)
+    ((to, _),) = post.mails
+    assert to == ["anna@home.example"]
+    page = lab.client.get("/alerts").text
+    assert "the mail server refuses bert@home.example; the others got it" in page
+    assert "refuses bert" in alarms.test()["mail"]
+    post.unknown = ""
+    assert alarms.test()["mail"] == ""
 
 
 def test_what_never_arrives_is_given_up_and_shown(sqlite_lab, post, alarms, instant):

@@ -12,8 +12,11 @@ from kenshin.server.alerts.ways import NotSent, is_loopback
 SECONDS = 15.0  # for each step; no step is without a limit
 
 
-def send(wished: dict[str, Any], to: list[str], subject: str, body: str, now: int) -> None:
-    """Send it. `wished` = the settings. Raises NotSent; its text holds no secret."""
+def send(wished: dict[str, Any], to: list[str], subject: str, body: str, now: int) -> list[str]:
+    """Send it; whom the mail server refused, when it took it for others.
+
+    `wished` = the settings. Raises NotSent when nobody gets it; its text holds no secret.
+    """
     host, user = str(wished["mail.host"]), str(wished["mail.user"])
     security = str(wished["mail.security"])
     sender = str(wished["mail.from"]) or (user if "@" in user else "")
@@ -32,7 +35,7 @@ def send(wished: dict[str, Any], to: list[str], subject: str, body: str, now: in
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(body)
     try:
-        _hand_over(wished, host, security, user, message)
+        return _hand_over(wished, host, security, user, message)
     except smtplib.SMTPAuthenticationError:
         raise NotSent("the mail server refuses mail.user or mail.password") from None
     except smtplib.SMTPRecipientsRefused as error:
@@ -52,7 +55,7 @@ def send(wished: dict[str, Any], to: list[str], subject: str, body: str, now: in
 
 def _hand_over(
     wished: dict[str, Any], host: str, security: str, user: str, message: EmailMessage
-) -> None:
+) -> list[str]:
     port = int(wished["mail.port"])
     try:
         context = ssl.create_default_context(cafile=str(wished["mail.ca"]) or None)
@@ -67,6 +70,4 @@ def _hand_over(
             server.starttls(context=context)
         if user:
             server.login(user, str(wished["mail.password"]))
-        refused = server.send_message(message)
-    if refused:
-        raise NotSent(f"the mail server refuses {', '.join(refused)}")
+        return list(server.send_message(message))

@@ -102,12 +102,12 @@ def claim(connection: Connection, rule_id: int, way: str, now: int) -> Batch | N
     return Batch(mine, rule_id, way, about[0], about[1], [Told(*row) for row in rows])
 
 
-def sent(connection: Connection, batch: Batch, now: int) -> None:
-    """It arrived."""
+def sent(connection: Connection, batch: Batch, now: int, why: str | None) -> None:
+    """It arrived; `why` = not everywhere."""
     connection.execute(
         update(AlertMessage)
         .where(AlertMessage.claim == batch.claim, AlertMessage.state == WAITING)
-        .values(state=SENT, done=now, claim=None, why=None)
+        .values(state=SENT, done=now, claim=None, why=None if why is None else why[:200])
     )
 
 
@@ -144,12 +144,12 @@ def troubles(connection: Connection, since: int) -> list[Trouble]:
         .where(
             AlertMessage.why.is_not(None),
             (AlertMessage.state == WAITING)
-            | ((AlertMessage.state == GIVEN_UP) & (AlertMessage.done >= since)),
+            | (AlertMessage.state.in_((GIVEN_UP, SENT)) & (AlertMessage.done >= since)),
         )
         .group_by(AlertMessage.way, AlertMessage.state)
         .order_by(AlertMessage.way, AlertMessage.state)
     )
-    return [Trouble(row[0], row[1], row[2] == GIVEN_UP, row[3]) for row in rows]
+    return [Trouble(row[0], row[1], row[2] != WAITING, row[3]) for row in rows]
 
 
 def forget(connection: Connection, now: int) -> None:

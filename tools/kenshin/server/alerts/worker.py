@@ -113,7 +113,7 @@ class Alarms:
                 rules.close_quietly(connection, [batch.rule_id], now)
             return True
         try:
-            self._one(wished, rule.mail, batch, now)
+            why = self._one(wished, rule.mail, batch, now)
         except NotSent as error:
             with self._store.writing() as connection:
                 again = outbox.failed(connection, batch, now, str(error))
@@ -123,20 +123,22 @@ class Alarms:
             )  # fmt: skip
             return False
         with self._store.writing() as connection:
-            outbox.sent(connection, batch, now)
+            outbox.sent(connection, batch, now, why)
         return True
 
-    def _one(self, wished: dict[str, Any], to: str, batch: outbox.Batch, now: int) -> None:
+    def _one(self, wished: dict[str, Any], to: str, batch: outbox.Batch, now: int) -> str | None:
+        """Send it; who of several did not get it, in words. Raises NotSent: nobody did."""
         if not batch.lines:  # their gateway is gone
-            return
+            return None
         language = str(wished["alerts.language"])
         if batch.way == "mail":
             whom = rules.addresses(to or str(wished["alerts.mail_to"]))
             subject = texts.subject(language, batch.lines)
-            mail.send(wished, whom, subject, texts.body(language, batch.lines), now)
-        else:
-            told = [_told(language, line) for line in batch.lines]
-            self._post(wished, {"test": False, "alerts": told}, batch.claim, now)
+            refused = mail.send(wished, whom, subject, texts.body(language, batch.lines), now)
+            return _some(refused)
+        told = [_told(language, line) for line in batch.lines]
+        self._post(wished, {"test": False, "alerts": told}, batch.claim, now)
+        return None
 
     def _post(
         self, wished: Mapping[str, Any], what: dict[str, Any], delivery: str, now: int
@@ -157,8 +159,8 @@ class Alarms:
         if wished["mail.host"]:
             try:
                 whom = rules.addresses(str(wished["alerts.mail_to"]))
-                mail.send(wished, whom, words["test_subject"], words["test"], now)
-                results["mail"] = ""
+                refused = mail.send(wished, whom, words["test_subject"], words["test"], now)
+                results["mail"] = _some(refused) or ""
             except (NotSent, rules.RuleError) as error:
                 results["mail"] = str(error)
         if wished["alerts.hook_url"]:
@@ -169,6 +171,14 @@ class Alarms:
             except NotSent as error:
                 results["hook"] = str(error)
         return results
+
+
+def _some(refused: list[str]) -> str | None:
+    # Not tried again: those who got it would get it again and again.
+    if not refused:
+        return None
+    log.warning("alerts: the mail server refuses %s", ", ".join(refused))
+    return f"the mail server refuses {', '.join(refused)}; the others got it"
 
 
 def _told(language: str, line: outbox.Told) -> dict[str, Any]:
