@@ -87,10 +87,14 @@ def test_what_was_exported_can_be_imported_elsewhere_and_again(
     times = [T0 - 1800 * n for n in range(3000)]
     board.upload(*[slot(n, t, 10**6 - n, n % 7) for n, t in enumerate(times[:1500])])
     board.upload(*[slot(n, t, 10**6 - n) for n, t in enumerate(times[1500:], 1500)])
+    # Both directions of one half-hour may come from different histories.
+    merged = T0 - 1800 * 3000
+    board.upload(slot(8000, merged, 900, origin="E2"))
+    board.upload(slot(8001, merged, None, 901, origin="E4"))
     board.upload(instant(9000, T0 - 5, -12, current_r=-34, normal=2**62))
     board.upload(*[row(9100 + n, "minute", T0 - 60 * n, normal=n) for n in range(60)])
     code = json.loads(run("gateway", "add", "copy", "--json"))["code"]
-    for kind, rows in (("half-hour", 3000), ("instant", 1), ("minute", 60)):
+    for kind, rows in (("half-hour", 3001), ("instant", 1), ("minute", 60)):
         file = str(tmp_path / f"{kind}.csv")
         run("export", "--kind", kind, "--gateway", board.code, "--bom", "--out", file)
         assert Path(file).stat().st_mode & 0o777 == 0o600  # it tells when a home is empty
@@ -102,6 +106,21 @@ def test_what_was_exported_can_be_imported_elsewhere_and_again(
         ]
         one, two = ([row[2:] for row in csv.reader(io.StringIO(text))] for text in exported)
         assert one == two and len(one) == rows + 1
+    assert "E2 E4" in run("export", "--gateway", code)
+
+
+def test_an_import_is_no_word_from_the_board(run, lab, board, slot, tmp_path):
+    board.upload(*[slot(n, T0 - 90_000 + 1800 * n, 100 * n) for n in range(40)])
+    file = str(tmp_path / "half-hours.csv")
+    run("export", "--gateway", board.code, "--out", file)
+    fresh = lab.board("never heard")
+    run("import", file, "--gateway", fresh.code)
+    run("import", file, "--gateway", board.code)
+    assert (board.detail()["last_seen"], fresh.detail()["last_seen"]) == (T0, None)
+    # Its days are made all the same.
+    lab.service.housekeeper.work()
+    found = lab.client.get(f"/api/v1/gateways/{fresh.code}/energy?period=month").json()
+    assert sum(filter(None, found["normal"])) == 3900
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def _gateways(connection: Connection, now: int) -> Iterator[Finding]:
     behind = connection.scalar(
         select(func.count())
         .select_from(State)
-        .where(State.rolled < rollup.target(now) - 7200, State.last_seen.is_not(None))
+        .where(State.rolled < rollup.target(now) - 7200, rollup.known())
     )
     stale = connection.scalar(select(func.count()).select_from(Stale))
     words = f"{behind} gateways behind, {stale} late hours"

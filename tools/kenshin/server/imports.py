@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, BinaryIO
 
-from sqlalchemy import Connection
+from sqlalchemy import select, update
 
 from kenshin.server import gateways, units, wire
 from kenshin.server.export import COLUMNS
 from kenshin.server.ingest import Upload, ingest, prepare
+from kenshin.server.schema import State
 from kenshin.server.slots import ORIGINS
 from kenshin.server.store import Store
 
 _REASONS = 10
+_VALUES = range(4, 9)  # of a row: power, currents, energies
 
 
 class ImportFault(Exception):
@@ -43,11 +45,11 @@ def read(store: Store, file: BinaryIO, gateway: str | None, now: int) -> Done:
     file.seek(0)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     done = Done()
-    pending: dict[str, dict[int, list[Any]]] = {}
+    pending: dict[str, list[list[list[Any]]]] = {}
     try:
-        for code, row in _rows(text):
-            mine = pending.setdefault(gateway or code, {})
-            mine[row[0]] = row
+        for code, rows in _rows(text):
+            mine = pending.setdefault(gateway or code, [])
+            mine.append(rows)
             if len(mine) >= wire.MOST_READINGS:
                 _store(store, gateway or code, stream, mine, now, done)
                 del pending[gateway or code]
@@ -58,13 +60,13 @@ def read(store: Store, file: BinaryIO, gateway: str | None, now: int) -> Done:
     return done
 
 
-def _rows(text: io.TextIOWrapper) -> Iterator[tuple[str, list[Any]]]:
+def _rows(text: io.TextIOWrapper) -> Iterator[tuple[str, list[list[Any]]]]:
     try:
         reader = csv.DictReader(text)
         kind = _kind(reader.fieldnames or ())
         for number, item in enumerate(reader, 1):
             try:
-                yield item["service_code"], _row(number, kind, item)
+                yield item["service_code"], _reports(_row(number, kind, item), item)
             except (ValueError, TypeError, InvalidOperation) as error:
                 raise ImportFault(f"line {reader.line_num}: {error}") from None
     except (UnicodeDecodeError, csv.Error) as error:
@@ -86,9 +88,6 @@ def _kind(names: Sequence[str]) -> str:
 
 
 def _row(number: int, kind: str, item: dict[str, str]) -> list[Any]:
-    origin = (item.get("origins") or "get").split(" ")[0]
-    if origin not in ORIGINS:
-        raise ValueError(f'unknown origin "{origin}"')
     return [
         number,
         kind,
@@ -99,8 +98,26 @@ def _row(number: int, kind: str, item: dict[str, str]) -> list[Any]:
         _integer(item.get("current_t_a"), 1),
         _integer(item["fwd_int_power_kwh"], 4),
         _integer(item["bwd_int_power_kwh"], 4),
-        origin,
+        "get",
     ]
+
+
+def _reports(row: list[Any], item: dict[str, str]) -> list[list[Any]]:
+    """The reports that made a row: one for each origin, for each brought a value."""
+    origins = (item.get("origins") or "get").split(" ")
+    for origin in origins:
+        if origin not in ORIGINS:
+            raise ValueError(f'unknown origin "{origin}"')
+    places = [place for place in _VALUES if row[place] is not None]
+    # Which value came from where is not in the file: the first origin has all that the others
+    # leave.
+    found: list[list[Any]] = []
+    for origin in reversed(origins[1 : max(1, len(places))]):
+        report = [None if place in _VALUES else each for place, each in enumerate(row)]
+        place = places.pop()
+        report[place], row[place], report[-1] = row[place], None, origin
+        found.append(report)
+    return [[*row[:-1], origins[0]], *reversed(found)]
 
 
 def _integer(text: str | None, places: int) -> int | None:
@@ -113,20 +130,22 @@ def _integer(text: str | None, places: int) -> int | None:
 
 
 def _store(
-    store: Store, code: str, stream: int, rows: dict[int, list[Any]], now: int, done: Done
+    store: Store, code: str, stream: int, rows: list[list[list[Any]]], now: int, done: Done
 ) -> None:
     with store.reading() as connection:
         known = gateways.find(connection, code)
-    batch = wire.Batch(stream, rows, None, ())
+    first = {reports[0][0]: reports[0] for reports in rows}
+    more = [(report[0], report) for reports in rows for report in reports[1:]]
+    batch = wire.Batch(stream, first, None, (), twins=more)
     prepare(store, [Upload(known.id, batch, now)])
-
-    def work(connection: Connection) -> None:
-        outcome = ingest(connection, known.id, batch, now)
-        done.stored += outcome.stored
-        done.rejected += len(outcome.rejected)
-        for seq, why in outcome.rejected[: _REASONS - len(done.reasons)]:
-            done.reasons.append(f"reading {seq}: {why}")
-
     with store.writing() as connection:
-        work(connection)
+        here = State.gateway_id == known.id
+        heard = connection.scalar(select(State.last_seen).where(here).with_for_update())
+        outcome = ingest(connection, known.id, batch, now)
+        # A file is no word from the board: it stays as silent as it was.
+        connection.execute(update(State).where(here).values(last_seen=heard))
+    done.stored += outcome.stored
+    done.rejected += len(outcome.rejected)
+    for seq, why in outcome.rejected[: _REASONS - len(done.reasons)]:
+        done.reasons.append(f"reading {seq}: {why}")
     done.rows += len(rows)

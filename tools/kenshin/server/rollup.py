@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
 
 from kenshin.server import energy, hours
 from kenshin.server.hours import HOUR, HourRow
@@ -56,13 +56,18 @@ def target(now: int) -> int:
     return (now - GRACE) // HOUR * HOUR
 
 
+def known() -> ColumnElement[bool]:
+    """Gateways that were heard, or whose readings were imported."""
+    return or_(State.last_seen.is_not(None), State.stored > 0)
+
+
 def sure(connection: Connection, now: int) -> int | None:
     """As late as it certainly is: `now`, but at most a day after the newest reading of all.
 
     Nothing is dropped because our clock was years ahead for an hour. None = no reading.
     """
-    latest = select(State.gateway_id).where(State.last_seen.is_not(None))
-    latest = latest.order_by(State.last_seen.desc()).limit(_WITNESSES)
+    latest = select(State.gateway_id).where(known())
+    latest = latest.order_by(State.last_seen.desc().nulls_last()).limit(_WITNESSES)
     newest = [
         connection.scalar(
             select(func.max(Reading.t)).where(Reading.gateway_id == number, Reading.kind == kind)
@@ -77,9 +82,7 @@ def sure(connection: Connection, now: int) -> int | None:
 def due(connection: Connection, now: int, limit: int) -> list[int]:
     """Gateways with something to fold."""
     ahead = and_(State.rolled > target(now) + DAY, State.rolled > State.purged)
-    behind = select(State.gateway_id).where(
-        or_(State.rolled < target(now), ahead), State.last_seen.is_not(None)
-    )
+    behind = select(State.gateway_id).where(or_(State.rolled < target(now), ahead), known())
     late = select(Stale.gateway_id).distinct()
     found = [*connection.scalars(behind.limit(limit)), *connection.scalars(late.limit(limit))]
     return list(dict.fromkeys(found))[:limit]
