@@ -168,6 +168,12 @@ def test_a_browser_goes_from_the_first_link_through_every_page(start, browser, d
     # Each page says something else in each language.
     assert all(len(texts) == 2 for texts in shown.values())
 
+    # A half-hour is missing: its day has a sum all the same, and says what is grey.
+    gap = time.strftime("on=%Y-%m-%d", time.gmtime(now - 10 * 1800 + 9 * 3600))
+    browser.get(f"{server.url}/energy/{code}?period=day&{gap}")
+    until(browser, lambda driver: driver.execute_script(DRAWN) > 9)
+    assert browser.find_element(By.ID, "partial").is_displayed()
+
     # What is shown is brought up to date where it stands, as when a phone is taken up again.
     browser.get(others[0])
     chart = until(browser, lambda driver: driver.find_element(By.TAG_NAME, "canvas"))

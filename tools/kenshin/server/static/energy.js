@@ -20,7 +20,15 @@
   const at = (formatter, t) => formatter.format(new Date(t * 1000));
   const kwh = (value) => (value == null ? "–" : `${Math.abs(value).toLocaleString(language)} kWh`);
 
+  // An exact decimal stays text: "1234.5678" -> "1,234.5678".
+  const grouped = (decimal) => decimal.replace(/^\d+/, (whole) => Number(whole).toLocaleString("en"));
+
   let chart = null;
+
+  // Whether a bar is over and was not measured from end to end.
+  const unknown = (found, n) =>
+    (found.normal[n] === null || found.partial[n]) &&
+    (found.t[n + 1] ?? found.end) * 1000 <= Date.now();
 
   function draw(found) {
     const style = getComputedStyle(document.documentElement);
@@ -40,11 +48,11 @@
       label, stroke: colour(name), fill: colour(name), paths: bars, points: { show: false },
       value: (_, value) => kwh(value),
     });
-    // What was not measured is shaded: a gap is no zero.
+    // What was not measured is shaded: a gap is no zero, and half a month no month.
     const missing = (u) => {
       u.ctx.fillStyle = colour("--rule");
       found.t.forEach((t, n) => {
-        if (found.normal[n] !== null || (found.t[n + 1] ?? found.end) * 1000 > Date.now()) return;
+        if (!unknown(found, n)) return;
         const [left, right] = [n - 0.5, n + 0.5].map((x) => Math.round(u.valToPos(x, "x", true)));
         u.ctx.fillRect(left, u.bbox.top, right - left, u.bbox.height);
       });
@@ -77,9 +85,9 @@
     $("previous").href = `?period=${period}&on=${found.previous}`;
     $("next").href = `?period=${period}&on=${found.next}`;
     $("next").hidden = found.end * 1000 > Date.now();
-    $("total-normal").textContent = found.total_normal ?? "–";
-    $("total-reverse").textContent = found.total_reverse ?? "–";
-    $("partial").hidden = !found.total_partial;
+    $("total-normal").textContent = grouped(found.total_normal ?? "–");
+    $("total-reverse").textContent = grouped(found.total_reverse ?? "–");
+    $("partial").hidden = !found.total_partial && !found.t.some((_, n) => unknown(found, n));
     draw(found);
   }
 
