@@ -1,8 +1,10 @@
-# What to tell the owner when the meter could not be joined. Loaded for one sentence, and dropped.
+# What to tell the owner when the meter could not be joined, or is not the one it was. Loaded for
+# one sentence, and dropped.
 from micropython import const
 
 _TOO_FAR = const(-88)  # dBm, the guideline's limit
 _PROOF = const(3)  # refusals in good reception before the password is doubted
+_SOON = const(600)  # s; a session that the meter ends before has hardly begun
 
 
 def emptiness(status, others):
@@ -48,3 +50,31 @@ def silence(status, pan):
     else:
         detail = "the meter was heard (%d dBm) but does not answer: move nearer" % pan.rssi
         status.problem("radio", "too-far", detail)
+
+
+def robbed(memory, status, now):
+    """How many sessions in a row did the meter end soon? Then another controller wants it, too,
+    and each would take it from the other all day long."""
+    joined, n = memory.since
+    if memory.cause == 0x26 and now - joined < _SOON:
+        n += 1
+        detail = "the meter ended the session soon (%d): perhaps another controller wants it" % n
+        status.problem("radio", "link-lost", detail)
+    else:
+        n = 0
+    memory.since = joined, n
+    return n
+
+
+def exchanged(app):
+    """Nothing that was learned of the meter before holds for this one, its unit least of all."""
+    app.log.warn("meter: it is another one than before")
+    memory = app.session
+    memory.map = memory.constants = None
+    memory.newest = {}
+    memory.pending = []
+    memory.ring = []
+    repair = app.repair
+    repair.at = repair.job = repair.skew = None
+    repair.stage = 0
+    app.store.set("history", None)

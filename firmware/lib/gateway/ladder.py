@@ -105,9 +105,9 @@ _JOINS = const(11)  # s: the last joins, the newest last
 _STATES = ("talk", "known", "seek", "fresh", "dead")
 
 
-def fresh(now):
-    """The numbers of a silence that begins: to be kept until the meter answers."""
-    return [0, 0, 0, 0, now, 0, 0, now, 1, 0, 0] + [now - HOUR] * MOST
+def fresh(now, pause=0):
+    """The numbers of a silence that begins: kept till the meter answers."""
+    return [0, 0, pause, 0, now, 0, 0, now, 1, 0, 0] + [now - HOUR] * MOST
 
 
 class Ladder:

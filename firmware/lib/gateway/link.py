@@ -50,7 +50,7 @@ class Link:
         self.status = app.status
         self.memory = memory
         if memory.silence is None:
-            memory.silence = fresh(self._now())
+            memory.silence = fresh(self._now(), _blame().robbed(memory, self.status, self._now()))
         self.ladder = Ladder(memory.silence)
         self._heard = False  # a moment ago
 
@@ -189,7 +189,7 @@ class Link:
         self.status.count("join")
         beat(_JOIN_MS + 30_000)
         try:
-            await self.driver.join(pan, _JOIN_MS)
+            mac = await self.driver.join(pan, _JOIN_MS)
         except JoinRefused:
             memory.ready = False  # perhaps the module has lost its credentials
             if not heard:  # some modules say so, too, when nobody answers
@@ -208,17 +208,22 @@ class Link:
                 self.ladder.spared()
             raise
         memory.refused = 0
+        memory.since = self._now(), memory.since[1]
         self.status.count("joined")
         if self.status.code("config") in ("wrong-id", "wrong-password"):
             self.status.clear("config")
         self.status.clear("radio")
-        kept = (pan.channel, pan.pan_id, bytes(pan.mac))
+        kept = (pan.channel, pan.pan_id, mac or bytes(pan.mac))
         memory.pan = Pan(kept[0], kept[1], kept[2], None, None)
-        if self.app.store.pan() != kept:
+        store = self.app.store
+        before = store.pan()
+        if before != kept:
             try:
-                self.app.store.set_pan(kept)
+                if before and before[2] != kept[2]:
+                    _blame().exchanged(self.app)
+                store.set_pan(kept)
             except OSError as e:
-                self.app.log.error("flash: where the meter is was not kept (%s)", e)
+                self.log.error("flash: where the meter is was not kept (%s)", e)
         return "joined"
 
     # Two thirds of a second on the meter's channel, which tells the RSSI, too: -> was it heard?

@@ -33,7 +33,8 @@ class Session:
     `ready`: the radio module is probed and has its credentials. `live`: the talk under way, or
     None. What joining leaves behind: the `pan` to try next (its RSSI is known when it was heard
     since the last session), how often in a row the meter `refused`, and what the ladder knows of
-    this `silence` (None: the meter answers). `cause`: what ended the last one, see gateway.link.
+    this `silence` (None: the meter answers). `cause`: what ended the last one, see gateway.link;
+    `since`: (s of the clock when it began, how many the meter soon ended in a row).
     What one talk leaves to the next: the meter's property map, its `constants` (D3, E1, D7), the
     `newest` fixed-time values {EPC: UTC}, those that wait for the constants (`pending`), and the
     last `tid` with the `ring` of requests that may be answered late.
@@ -50,6 +51,7 @@ class Session:
         kept = app.store.pan()
         self.pan = Pan(kept[0], kept[1], kept[2], None, None) if kept else None
         self.refused = self.cause = 0
+        self.since = 0, 0
         self.silence = None
         self.map = self.constants = self.tid = None
         self.newest = {}

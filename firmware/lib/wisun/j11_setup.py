@@ -169,6 +169,7 @@ async def reset(radio):
 async def join(radio, pan, timeout_ms=60000):
     try:
         await _join(radio, pan, timeout_ms)
+        return radio._state.peer[0]
     except JoinTimeout:
         if radio._spent and radio._clock.ms() - radio._spent < _HOUR:
             raise GateClosed("limited")

@@ -25,7 +25,8 @@ class Link:
                                      mask (bit 0: 33); paired: only one's own meter answers
         find(durations=(5, 6, 7, 8)) -> Pan or None   scan ever longer until that is heard
         reset()                      back to how it was after power-up; probe and configure again
-        join(pan, timeout_ms=60000)  authenticate; JoinRefused, or JoinTimeout
+        join(pan, timeout_ms=60000) -> mac or None   authenticate; JoinRefused, or JoinTimeout; the
+                                     mac is the meter's when that can be another one than pan's
         leave()                      end the session, if there is one
     """
 
