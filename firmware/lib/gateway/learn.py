@@ -28,13 +28,13 @@ async def learn(meter):
             if frame is None or frame.get(0x9F) != edt:
                 return False
         memory.map = found
-    if meter.scale is None:
+    if not (meter.scale and meter.scale.known):  # an unusable one may be better this time
         plan = Planner(_CONSTANTS, memory.map)
         await meter.ask(plan, ms, _TRIES)
         if plan.missing:
             return False
         _settle(meter, plan.values)
-    if meter.clock.quality is None and meter.has(0x97):
+    if meter.clock.quality in (None, "server") and meter.has(0x97):
         await _read_clock(meter)
     return True
 

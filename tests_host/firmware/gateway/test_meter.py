@@ -147,6 +147,16 @@ def test_unknown_unit_means_no_energy_and_is_said():
     assert rig.status.code("meter") == "bad-answer"
 
 
+def test_an_unknown_unit_is_asked_for_again_in_the_next_session():
+    rig = Rig({0xE1: hex_("77")})
+    run(rig.meter.learn())
+    rig.props[0xE1] = PROPS[0xE1]  # it was the line that spoilt it
+    run(Meter(rig, rig, rig.x).learn())
+    rig.meter = Meter(rig, rig, rig.x)
+    run(rig.meter.poll(True))
+    assert rig.outbox.kept[0].normal == 65_139 * 1000
+
+
 def test_a_meter_that_cuts_off_is_asked_again_for_the_rest():
     rig = Rig(limit=2)
     run(rig.meter.learn())
@@ -200,6 +210,15 @@ def test_the_meters_clock_is_a_fallback():
     run(rig.meter.learn())
     told, at = rig.meter.memory.told  # the session sets the clock by it
     assert told - at // 1000 + rig.clock.ms() // 1000 == utc(2026, 5, 20, 14, 26, 0)
+
+
+def test_the_meters_clock_counts_more_than_the_servers():
+    for quality, asked in (("server", True), ("meter", False), ("ntp", False)):
+        rig = Rig()
+        rig.clock.quality = quality
+        rig.told = None
+        run(rig.meter.learn())
+        assert (rig.told is not None) == asked, quality
 
 
 def test_announcement_of_both_directions_is_one_half_hour():
