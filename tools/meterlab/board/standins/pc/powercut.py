@@ -97,13 +97,13 @@ class Life:
         self.data = self.flash.data
         self.nvs = Nvs(power, self.blobs)
         mount(VfsLfs2(self.flash), "/f")
-        if self.box:
+        if self.box is not None:  # an empty one is false, too
             # What was dropped with the last write, of which nobody could hear any more.
             for new, old in replaced(self.box):
                 if (new, old) not in self.counted:
                     self.dropped += sum([readings(self.box, e) for e in old])
                     self.dropped -= readings(self.box, new)
-            # What was in RAM only is gone.
+            # What was in RAM only is gone, and so is one whose number was still being reserved.
             self.made = {name: self.made[name] for name in self.promised}
         self.clock = Clock(utc)
         self.settings = Settings(self.nvs)
