@@ -117,3 +117,21 @@ def each(box):
 
 def all_of(box):
     return list(each(box))
+
+
+# What was given away: (stream, number); what lies on flash goes out in the stream of now, too.
+class Given:
+    def __init__(self):
+        self.all = {}
+
+    def append(self, box, r):
+        self.note(box, box.append(r), r.t)
+
+    def send(self, box):
+        while len(box):
+            for row in send(box):
+                self.note(box, row[0], row[2])
+
+    def note(self, box, number, t):
+        have = self.all.setdefault((box.stream, number), t)
+        assert have == t, "number %d stands for two readings" % number

@@ -71,14 +71,21 @@ def section() -> Section:
     size = Table(
         "A full outbox",
         "30 days of readings, one a minute, and 99 days of half-hours on the same flash. Calls: "
-        "of the device's read function, 32 to 128 bytes each.",
-        ("", "readings", "bytes", "calls", "blocks", "decoded"),
+        "of the device's read function, 32 to 128 bytes each. Turns: to another block than that of "
+        "the call before. At worst: over writes of the index until the folder's log was full, and "
+        "a power cut at each operation of one.",
+        ("", "readings", "bytes", "calls", "turns", "blocks", "decoded"),
     )
-    size.add("what lies there", number(full["readings"]), number(full["bytes"]), "", "", "")
+    size.add("what lies there", number(full["readings"]), number(full["bytes"]), "", "", "", "")
     size.add(
         "opening it", number(opened["known"]), "", *_reads(opened, ""), str(opened["decoded"])
     )
     size.add("opening it without NVS", "", "", *_reads(forgotten, ""), str(forgotten["decoded"]))
+    worst, damaged = found["worst"], found["damaged"]
+    size.add("opening it, at worst", "", "", *_reads(worst, ""), str(worst["decoded"]))
+    counts = *_reads(damaged, ""), str(damaged["decoded"])
+    size.add("opening it, its index damaged", "", "", *counts)
+    size.add("then, with the first job: a new index", "", "", *_reads(damaged, "anew_"), "")
     size.add("its first batch", str(opened["batch"]), "", *_reads(opened, "batch_"), "")
     cuts = Table(
         "Power cuts",
@@ -102,13 +109,14 @@ def section() -> Section:
             )
             if result.lost:
                 missed.append(f"flash: {result.lost} readings lost by power cuts on {one}")
-    for one in (opened, forgotten, found["spoiled"]):
-        if one["reads"] > 200 or one["decoded"] > 200:
+    for one in (opened, forgotten, found["spoiled"], worst, damaged, found["both"]):
+        if one["turns"] > 200 or one["decoded"] > 200:
             missed.append(
-                f"flash: opening the outbox took {one['reads']} reads, {one['decoded']} decoded"
+                f"flash: opening the outbox turned to {one['turns']} blocks, decoded"
+                f" {one['decoded']}"
             )
     return Section([wear, size, cuts], missed=missed)
 
 
-def _reads(opened: dict[str, Any], which: str) -> tuple[str, str]:
-    return number(opened[which + "reads"]), number(opened[which + "blocks"])
+def _reads(opened: dict[str, Any], which: str) -> list[str]:
+    return [number(opened[which + name]) for name in ("reads", "turns", "blocks")]

@@ -34,9 +34,16 @@ def run(box):
     if new:
         _begin(box)
     if box.root:
-        data = segments.load(box)
+        data = segments.load(box, False)
         if data:
             box.seq = max(box.seq, _take_stock(box, data))
+        elif data is False:
+            # It is damaged. To make it anew is the first job there is; until then nobody knows the
+            # numbers on flash: go on where there are none.
+            box.job = True
+            box.seq += _REACH
+            if new:
+                box.seq = struct.unpack("<I", urandom(4))[0] >> 2 | _REACH
     try:
         if box.seq > box.reserved:
             store.set("seq", box.seq)
@@ -108,8 +115,9 @@ def _look(box, e, left):
                 # What is damaged cannot have been further on than this.
                 best = max(best, row[0] if row else e[_FIRST] + _REACH)
     except OSError as error:
-        if error.args[0] != 2:  # nothing was written to it yet
-            raise
+        if error.args[0] != 2:  # else nothing was written to it yet
+            box.failed(error)
+            best = e[_FIRST] + _REACH
     finally:
         if f:
             f.close()

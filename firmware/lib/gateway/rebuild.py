@@ -1,7 +1,8 @@
 # A new index of the outbox, from the files themselves; loaded when the old one is damaged.
 #
 # What the index knew is lost: what was acknowledged is sent again, which the server notices, and
-# readings that waited for their time have lost it for good.
+# readings that waited for their time have lost it for good. It takes thousands of small reads, for
+# littlefs looks through its folder for each name: so it is no part of opening the outbox.
 import os
 import struct
 
@@ -38,18 +39,26 @@ def index(box):
         elif box.count:
             box.count("flash.corrupt")  # nobody knows what it is: it stays, and is not read
     found.sort()
-    box.ahead = []
-    box.stored = box.undated = 0
+    stored = lost = used = 0
     for first, what, number, size in found[-ledger.MOST :]:
         kind, first, base, boot = what
         i = segments.count(data)
+        slots = size // segments.SLOT[kind]
         quality = _UNDATED if boot else _OWN
         ledger.add(data, i, kind, _CLOSED, first, base, boot, quality, 0)
         ledger.change(data, i, _ID, number)
-        ledger.change(data, i, _SLOTS, size // segments.SLOT[kind])
-        if not boot:
-            box.stored += max(size // segments.SLOT[kind] - 1, 0)
+        ledger.change(data, i, _SLOTS, slots)
+        used += size
+        if boot:
+            lost += max(slots - 1, 0)
+        else:
+            stored += max(slots - 1, 0)
+    box.ahead = []
     ledger.save(box, data)
+    box.stored = stored
+    box.lost = lost
+    box.used = used
+    box.undated = 0
     if box.count:
         box.count("flash.rebuilt")
     return data

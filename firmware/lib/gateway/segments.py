@@ -54,16 +54,21 @@ def path(box, number):
     return "%soutbox/%x" % (box.root, number)
 
 
-def load(box):
-    """The index, made anew when it is damaged; None when there is none. OSError from the flash."""
+def load(box, mend=True):
+    """The index, made anew when it is damaged, or else False; None when there is none. OSError
+    from the flash.
+    """
     try:
         f = open(box.root + "outbox/index", "rb")
     except OSError as e:
         if e.args[0] == 2:  # no such file
             return None
         raise
+    data = b""
     try:
         data = bytearray(f.read())
+    except OSError:
+        pass  # a block that cannot be read is a damaged one
     finally:
         f.close()
     if (
@@ -72,6 +77,8 @@ def load(box):
         or data[:4] != b"KSO1"
         or struct.unpack_from("<H", data, 10)[0] != crc(data)
     ):
+        if not mend:
+            return False
         from gateway import rebuild
 
         return rebuild.index(box)

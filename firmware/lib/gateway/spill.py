@@ -125,6 +125,14 @@ def _write(box, places, kind, undated):
         if not have:
             out = inscribe.head(kind, e[_FIRST], e[_BASE], boot) + out
         f.write(out)
+        f.close()
+    except OSError as error:
+        # Perhaps its last block cannot be read, and nothing can be added: then another file can.
+        if have and error.args[0] != _NO_SPACE:
+            ledger.change(data, i, _STATE, _CLOSED)
+            ledger.change(data, i, _SLOTS, have // size)
+            ledger.save(box, data)
+        raise
     finally:
         if f:
             f.close()

@@ -32,7 +32,8 @@ class NorFlash:
     """Erasing makes bytes FF, programming can only clear bits. Counts what is done to it.
 
     `reads`: calls; `places`: how many of these were in another block than the one before.
-    `broken`: an errno that every call fails with; `bad`: numbers of blocks that cannot be read.
+    `broken`: an errno that every call fails with; `bad`: numbers of blocks that cannot be read;
+    `worn`: of blocks that take no writes any more, `refused`: how many these were to take.
     """
 
     def __init__(self, blocks, power=None, data=None):
@@ -44,7 +45,8 @@ class NorFlash:
             self.erase()
         self.data = data
         self.broken = None
-        self.bad = ()
+        self.bad = self.worn = ()
+        self.refused = 0
         self.reset()
 
     def erase(self):
@@ -78,6 +80,9 @@ class NorFlash:
         last = self.power.last()
         at = n * BLOCK + offset
         size = len(buf)
+        if n in self.worn:
+            self.refused += 1
+            size = 0
         if last:
             size = {"nothing": 0, "whole": size}.get(self.power.tear, random.randint(0, size))
         self.programs += 1

@@ -11,7 +11,7 @@ import sys
 
 sys.path[:] = [sys.argv[1], __file__.rsplit("/", 1)[0], ".frozen"]
 
-from norflash import NorFlash, Nvs  # noqa: E402
+from norflash import TEARS, NorFlash, Nvs, Power, PowerCut  # noqa: E402
 from vfs import VfsLfs2, mount, umount  # noqa: E402
 
 import gateway  # noqa: E402
@@ -152,6 +152,54 @@ def spoil(board):
         raise AssertionError("only %d slots are damaged" % n)
 
 
+# What opening costs at most while the folder's log grows, and is made short again, by writes of
+# the index; the power goes in some of them: at each operation of flash, with each tear.
+def worst(board):
+    from gateway import ledger, segments
+
+    data = segments.load(board.box)
+    out = {"reads": 0, "turns": 0, "blocks": 0, "decoded": 0, "cuts": 0}
+    for tear in TEARS + (None,) * 60:
+        n = 0
+        done = False
+        while not done:
+            power = board.flash.power = Power(n if tear else None, tear)
+            n += 1
+            try:
+                ledger.save(board.box, data)
+                done = True
+            except (PowerCut, OSError) as e:
+                if not power.gone:
+                    raise e
+                out["cuts"] += 1
+            umount("/f")
+            # What was open stays with the old one.
+            board.flash = NorFlash(BLOCKS, Power(), board.flash.data)
+            mount(VfsLfs2(board.flash), "/f")
+            found = opening(board)
+            if not found["known"]:
+                raise AssertionError("the index is gone")
+            for name in found:
+                if name in out:
+                    out[name] = max(out[name], found[name])
+    gateway.drop("ledger", "segments")
+    return out
+
+
+# The index is damaged. -> what opening costs, and making it anew afterwards.
+def rebuilding(board):
+    with open("/f/outbox/index", "r+b") as f:
+        f.write(b"?")
+    out = opening(board)
+    board.flash.reset()
+    board.box.tend()
+    out["anew_reads"] = board.flash.reads
+    out["anew_turns"] = board.flash.places
+    out["anew_blocks"] = len(board.flash.touched)
+    out["anew_known"] = len(board.box)
+    return out
+
+
 # What is read to open it, and for the first batch.
 def opening(board):
     umount("/f")
@@ -161,7 +209,8 @@ def opening(board):
     segments.decode = counting = Counting(decode)
     board.open()
     flash = board.flash
-    out = {"reads": flash.reads, "blocks": len(flash.touched), "decoded": counting.calls}
+    out = {"reads": flash.reads, "turns": flash.places, "blocks": len(flash.touched)}
+    out["decoded"] = counting.calls
     segments.decode = decode
     out["known"] = len(board.box)
     flash.reset()
@@ -170,6 +219,7 @@ def opening(board):
     batch = Batch(board.box, 64)
     out["batch"] = batch.count
     out["batch_reads"] = flash.reads
+    out["batch_turns"] = flash.places
     out["batch_blocks"] = len(flash.touched)
     batch.end()
     return out
@@ -186,11 +236,15 @@ def main():
         board = Board()
     out["full"] = fill(board)
     out["opening"] = opening(board)
+    out["worst"] = worst(board)
     board.nvs = Nvs()
     out["forgotten"] = opening(board)  # what was known of numbers is lost
     spoil(board)
     board.nvs = Nvs()
     out["spoiled"] = opening(board)
+    out["damaged"] = rebuilding(board)
+    board.nvs = Nvs()
+    out["both"] = rebuilding(board)
     umount("/f")
     print(json.dumps(out))
 
