@@ -72,7 +72,7 @@ def section() -> Section:
         "A full outbox",
         "30 days of readings, one a minute, and 99 days of half-hours on the same flash. Calls: "
         "of the device's read function, 32 to 128 bytes each. Turns: to another block than that of "
-        "the call before. At worst: over writes of the index until the folder's log was full, and "
+        "the call before. At worst: while the folder's log grew full, and with "
         "a power cut at each operation of one.",
         ("", "readings", "bytes", "calls", "turns", "blocks", "decoded"),
     )
