@@ -71,9 +71,9 @@ def section() -> Section:
     size = Table(
         "A full outbox",
         "30 days of readings, one a minute, and 99 days of half-hours on the same flash. Calls: "
-        "of the device's read function, 32 to 128 bytes each. Turns: to another block than that of "
-        "the call before. At worst: while the folder's log grew full, and with "
-        "a power cut at each operation of one.",
+        "of the device's read function, 32 to 128 bytes each. Turns: to another block than that "
+        "of the call before. At worst: while the folder's log grew full, with a power cut at each "
+        "operation of one write.",
         ("", "readings", "bytes", "calls", "turns", "blocks", "decoded"),
     )
     size.add("what lies there", number(full["readings"]), number(full["bytes"]), "", "", "", "")
