@@ -337,6 +337,15 @@ def test_days_of_23_and_25_hours():
 # ---- who does it, and when ----
 
 
+def test_a_midnight_that_comes_twice_begins_one_day():
+    # In Havana clocks go back from 1:00 to 0:00.
+    begin, zone = 1_793_505_600, "America/Havana"  # 2026-11-01, 0:00 summer time
+    times = range(begin, begin + 25 * 3600, 1800)
+    assert {rollup.day_start(t, zone) for t in times} == {begin}
+    assert {rollup.month_start(t, zone) for t in times} == {begin}
+    assert rollup.next_day(begin, zone) == begin + 25 * 3600
+
+
 def test_the_housekeeper_folds_and_drops_by_the_settings(lab, board, instant):
     board.upload(instant(1, DAY0 - 500 * 86_400, 5), instant(2, DAY0, 6))
     keeper = Housekeeper(lab.store, lambda: lab.now)

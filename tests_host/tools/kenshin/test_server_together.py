@@ -134,6 +134,31 @@ def test_today_is_held_against_yesterday_at_the_same_time(lab, board, instant, s
     assert lab.client.get(f"/api/v1/gateways/{board.code}/today").json() == found
 
 
+@pytest.mark.parametrize(
+    ("midnight", "hours"),
+    [
+        (1_774_738_800, 24),  # 2026-03-29 in Berlin: it has 23 hours
+        (1_774_821_600, 23),  # the day after it
+        (1_792_879_200, 24),  # 2026-10-25: 25 hours
+        (1_792_969_200, 25),
+    ],
+)
+def test_yesterday_ends_at_the_same_time_by_the_clock_on_the_wall(
+    sqlite_lab, slot, midnight, hours
+):
+    lab, board = sqlite_lab, sqlite_lab.board()
+    edit(lab, board, zone="Europe/Berlin")
+    noon = {1_774_738_800: 11, 1_792_879_200: 13}.get(midnight, 12) * 3600
+    lab.now = midnight + noon  # 12:00
+    first = midnight - hours * 3600
+    board.upload(*[slot(n, first + 1800 * n, 500 * n) for n in range((hours + 13) * 2 + 1)])
+    found = lab.client.get(f"/api/v1/gateways/{board.code}/today").json()
+    assert found["start"] == midnight
+    assert found["today"]["normal"] == noon // 1800 * 500
+    begun = {23: 11, 25: 13}.get(hours, 12)  # hours that yesterday had at 12:00
+    assert found["yesterday"] == {"normal": begun * 1000, "reverse": None, "partial": False}
+
+
 def test_today_is_unknown_when_nothing_was_measured(sqlite_lab, slot):
     lab, board = sqlite_lab, sqlite_lab.board()
     board.upload(slot(1, TODAY - DAY, 5))
@@ -194,6 +219,15 @@ def test_a_gap_lasts_until_now_and_is_not_told_too_early(sqlite_lab, slot):
             detail.Gap(T0 - 1800, T0 - 1800, 1)
         ]
         assert detail.gaps(connection, number, T0 + 600, 9) == [detail.Gap(T0 - 1800, T0, 2)]
+
+
+def test_a_gap_that_began_long_ago_is_one(sqlite_lab, slot):
+    lab, board = sqlite_lab, sqlite_lab.board()
+    board.upload(slot(1, T0 - 200 * DAY, 1))
+    with lab.store.reading() as connection:
+        number = gateways.find(connection, board.code).id
+        found = detail.gaps(connection, number, T0 + 600, 9)
+    assert found == [detail.Gap(T0 - 99 * DAY, T0, 99 * 48 + 1)]
 
 
 def test_link_events_have_the_firmwares_names():

@@ -87,18 +87,17 @@ def events(connection: Connection, gateway_id: int, limit: int) -> list[tuple[in
 def gaps(connection: Connection, gateway_id: int, now: int, limit: int) -> list[Gap]:
     """Where forward half-hourly values are missing, newest first; from the first one on."""
     end = (now - 600) // SLOT * SLOT  # the newest one may still be on its way
-    rows = connection.scalars(
-        select(Reading.t)
-        .where(
-            Reading.gateway_id == gateway_id,
-            Reading.kind == HALF_HOUR,
-            Reading.t >= end - GAP_DAYS * 86_400,
-            Reading.t <= end,
-            Reading.normal.is_not(None),
-        )
-        .order_by(Reading.t)
+    begin = end - GAP_DAYS * 86_400
+    measured = select(Reading.t).where(
+        Reading.gateway_id == gateway_id,
+        Reading.kind == HALF_HOUR,
+        Reading.normal.is_not(None),
     )
-    times = list(rows)
+    within = measured.where(Reading.t >= begin, Reading.t <= end).order_by(Reading.t)
+    times = list(connection.scalars(within))
+    earlier = measured.where(Reading.t < begin).order_by(Reading.t.desc()).limit(1)
+    if connection.scalar(earlier) is not None:
+        times.insert(0, begin - SLOT)
     found: list[Gap] = []
     for before, after in zip(times, [*times[1:], end + SLOT], strict=False):
         if after - before > SLOT:

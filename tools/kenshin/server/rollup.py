@@ -30,7 +30,8 @@ _WITNESSES = 20
 def day_start(t: int, zone: str) -> int:
     """The beginning of the day, in a time zone, that holds `t`."""
     local = datetime.fromtimestamp(t, ZoneInfo(zone))
-    return int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
+    # fold=0: where clocks are put back over midnight, the day begins at the first of the two.
+    return int(local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).timestamp())
 
 
 def next_day(start: int, zone: str) -> int:
@@ -41,7 +42,7 @@ def next_day(start: int, zone: str) -> int:
 def month_start(t: int, zone: str) -> int:
     """The beginning of the month, in a time zone, that holds `t`."""
     local = datetime.fromtimestamp(t, ZoneInfo(zone))
-    return int(local.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp())
+    return day_start(int(local.replace(day=1, hour=12).timestamp()), zone)
 
 
 def days(start: int, end: int, zone: str) -> Iterator[int]:

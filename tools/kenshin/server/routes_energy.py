@@ -1,7 +1,7 @@
 """GET /api/v1/gateways/{code}/energy: bars of a day, a month or a year, both directions."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -125,9 +125,14 @@ def show_today(service: Served, reader: Reading, response: Response, code: str) 
         before = rollup.day_start(start - 1, zone)
         today = _so_far(connection, gateway_id, rolled or 0, start, now)
         yesterday = _so_far(
-            connection, gateway_id, rolled or 0, before, min(before + now - start, start)
+            connection, gateway_id, rolled or 0, before, min(_day_before(now, zone), start)
         )
     return Today(now=now, start=start, today=today, yesterday=yesterday)
+
+
+def _day_before(now: int, zone: str) -> int:
+    # By the clock on the wall: with summer time that is 23, 24 or 25 hours ago.
+    return int((datetime.fromtimestamp(now, ZoneInfo(zone)) - timedelta(days=1)).timestamp())
 
 
 def _so_far(connection: Connection, gateway_id: int, rolled: int, start: int, end: int) -> SoFar:

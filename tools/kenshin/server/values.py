@@ -42,8 +42,8 @@ _SOURCES = {
     Kind.BWD_MINUTE: _Source(MINUTE, "reverse", 4, "the same, reverse, kWh"),
     Kind.CURRENT_R: _Source(INSTANT, "current_r", 1, "current of phase R, A"),
     Kind.CURRENT_T: _Source(INSTANT, "current_t", 1, "current of phase T, A"),
-    Kind.FWD_DAY: _Source(None, "normal", 4, "energy used in the day that begins then, kWh"),
-    Kind.BWD_DAY: _Source(None, "reverse", 4, "energy sold in the day that begins then, kWh"),
+    Kind.FWD_DAY: _Source(None, "normal", 4, "used in the whole day that begins then, kWh"),
+    Kind.BWD_DAY: _Source(None, "reverse", 4, "sold in the whole day that begins then, kWh"),
 }
 PLACES = {kind: source.places for kind, source in _SOURCES.items()}
 DESCRIPTION = "; ".join(f"`{kind.value}`: {source.words}" for kind, source in _SOURCES.items())
@@ -66,4 +66,6 @@ def read(
     )
     if source.kind is not None:
         statement = statement.where(Reading.kind == source.kind)
+    else:
+        statement = statement.where(Day.partial == 0)  # the others are no whole day's energy
     return [(row[0], row[1]) for row in connection.execute(statement)]
