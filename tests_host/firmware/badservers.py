@@ -7,7 +7,6 @@ import socket
 import ssl
 import struct
 import threading
-import time
 from typing import Any
 
 Socket = socket.socket
@@ -39,7 +38,7 @@ class Servers:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: Socket) -> None:
-        connection.settimeout(10)
+        connection.settimeout(60)
         try:
             if self.tls:
                 connection = self.tls.wrap_socket(connection, server_side=True)
@@ -150,7 +149,7 @@ class Servers:
 
     def do_late(self, connection: Socket, head: bytes, body: bytes) -> None:
         reply = _reply(self._keep(body))
-        time.sleep(3)
+        self._until_closed(connection)  # for the client gave up
         connection.sendall(reply)
 
 

@@ -8,7 +8,7 @@ import serial
 
 from meterlab.board import VirtualBoard
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 class Line:
@@ -43,7 +43,7 @@ class Line:
         """Into the raw REPL, as mpremote goes there."""
         self.send("\r\x03")
         self.send("\r\x01")
-        self.until("raw REPL; CTRL-B to exit\r\n>", 10)
+        self.until("raw REPL; CTRL-B to exit\r\n>")
 
     def run(self, code: str) -> str:
         """A program in the raw REPL; what it printed."""

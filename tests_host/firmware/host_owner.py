@@ -18,6 +18,7 @@ import pytest
 
 from boardline import SECONDS, Line
 from meterlab.board.events import Event
+from meterlab.board.registers import WDT_MS
 
 ID = "0123456789ABCDEF0123456789ABCDEF"
 PASSWORD = "ABCDEFGH0123"
@@ -275,18 +276,18 @@ def test_a_board_that_lost_its_time_begins_when_it_was_built(start: Make, files:
 # -- the way back in
 
 
-def arm(line: Line, note: str) -> None:
+def arm(line: Line, note: str, ms: int = 1500) -> None:
     line.raw()
-    line.run(f"import machine\nmachine.RTC().memory(b'{note}')\nmachine.WDT(timeout=1500)")
+    line.run(f"import machine\nmachine.RTC().memory(b'{note}')\nmachine.WDT(timeout={ms})")
     line.send("\x04")  # a soft reset that does not run main.py, as mpremote's
     line.until("soft reboot")
 
 
 def test_a_watchdog_that_runs_is_stretched_after_a_soft_reset(start: Make) -> None:
     line = start()
-    arm(line, "W")
-    time.sleep(2.5)
+    arm(line, "W", 60_000)
     assert line.run("print(6 * 7)") == "42"
+    assert line.board.chip.registers[WDT_MS] == 3_600_000
     assert [e for e in line.board.events.all("reset") if e["cause"] != "soft"] == []
 
 

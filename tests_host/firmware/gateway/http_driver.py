@@ -43,7 +43,16 @@ def new_client(clock, ca=None):
 
 PIECES = 100
 PIECE = b"0123456789" * 5
-DEADLINE = 2000 if CLIENT == "tls" else 700  # a handshake takes its time
+# For a server that never comes to an end; a handshake takes its time. Any other may take long on a
+# busy machine.
+SHORT = 2000 if CLIENT == "tls" else 700
+LONG = 60_000
+ENDLESS = ("silent", "late", "trickle-status", "trickle-headers", "trickle-body")
+
+
+def deadline(case):
+    return SHORT if case in ENDLESS else LONG
+
 
 CASES = (
     "ok echo split open-end nobody silent trickle-status trickle-headers trickle-body redirect-302"
@@ -71,7 +80,7 @@ async def exchange(clock, case):
     out = {"case": case}
     try:
         status, headers, reply = await client.post(
-            base + "/" + case, {"Authorization": "Bearer x"}, body(), length, DEADLINE
+            base + "/" + case, {"Authorization": "Bearer x"}, body(), length, deadline(case)
         )
         out["status"] = status
         out["headers"] = headers
@@ -94,7 +103,7 @@ async def clients():
         out = {"case": "length %d" % length}
         try:
             url = HOST + ":%s/ok" % PORT
-            await new_client(clock).post(url, {}, body(), length, DEADLINE)
+            await new_client(clock).post(url, {}, body(), length, LONG)
         except RuntimeError as e:
             out["error"] = str(e)
         except HttpError as e:
@@ -136,12 +145,13 @@ async def uplinks():
             outbox.append(Reading("instant", t, "ntp", number, 1, None, None, None, "get"))
 
         async def post(url, headers, rows, length, deadline_ms):
-            return await new_client(clock).post(url, headers, rows, length, DEADLINE)
+            limit = deadline(url.split("/")[3])
+            return await new_client(clock).post(url, headers, rows, length, limit)
 
         air = asyncio.Lock()
         up = Uplink(settings, clock, outbox, status, Net(), air, Lines(), board, post=post)
         out = {"case": case, "says": await up.check(), "code": status.code("server")}
-        while case == "good" and up.due - clock.ms() < 2000 and len(outbox):
+        if case == "good" and len(outbox):  # more than one upload holds
             out["says"] = await up.check()
         out["left"] = len(outbox)
         print(json.dumps(out))
@@ -157,7 +167,8 @@ async def certificates():
         out = {}
         try:
             url = HOST + ":%s/ok" % port
-            out["status"] = (await new_client(clock, ca).post(url, {}, body(), 5000, DEADLINE))[0]
+            limit = SHORT if told == "short" else LONG
+            out["status"] = (await new_client(clock, ca).post(url, {}, body(), 5000, limit))[0]
         except HttpError as e:
             out["kind"], out["detail"] = e.args
         before = descriptors() if before is None else before

@@ -61,12 +61,13 @@ class Server:
                 self.sock.sendto(packet, where)
 
 
-def ask(reply, timeout_ms=300, host="127.0.0.1"):
+def ask(reply, timeout_ms=60_000, host="127.0.0.1"):
     """-> (result or NtpError, clock, requests)"""
 
     async def go():
         clock = HostClock()
         server = Server(reply)
+        clock.began = clock.ms()
         task = asyncio.create_task(server.serve())
         try:
             result = await ntp.query(host, clock, timeout_ms, server.port)
@@ -75,12 +76,13 @@ def ask(reply, timeout_ms=300, host="127.0.0.1"):
         finally:
             task.cancel()
             server.sock.close()
+        clock.ended = clock.ms()
         return result, clock, server.requests
 
     return run(go())
 
 
-def refusal(reply, timeout_ms=300):
+def refusal(reply, timeout_ms=60_000):
     result, _, _ = ask(reply, timeout_ms)
     assert isinstance(result, ntp.NtpError), result
     return str(result)
@@ -90,7 +92,7 @@ def test_the_time_is_told_to_the_millisecond():
     for ms in (0, 250, 999):
         (utc, at), clock, requests = ask(lambda q, ms=ms: [answer(q, ms=ms)])
         assert utc == T
-        assert 0 <= clock.ms() - at - ms < 250, "now it is T and ms and the way here"
+        assert clock.began <= at + ms <= clock.ended + 1, "it was T and ms on the way here"
         request = requests[0]
         assert len(request) == 48 and request[0] == 0x23 and request[40:48] != bytes(8)
 
@@ -104,7 +106,7 @@ def test_every_question_has_its_own_cookie():
 
 def test_the_servers_own_time_is_not_counted_as_way():
     (_, at), clock, _ = ask(lambda q: [answer(q, ms=0, took=60_000)])
-    assert clock.ms() - at < 250
+    assert clock.began <= at <= clock.ended
 
 
 def test_after_2036_the_seconds_begin_anew():

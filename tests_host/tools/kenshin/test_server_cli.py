@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 def test_adding_and_listing_gateways(cli):

@@ -10,7 +10,7 @@ from kenshin.server import gateways, ingest, wire
 from kenshin.server.store import Store
 
 T0 = 1_795_392_000
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 def upload(n, instant):

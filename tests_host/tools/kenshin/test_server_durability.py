@@ -7,7 +7,7 @@ import time
 import httpx2
 import pytest
 
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

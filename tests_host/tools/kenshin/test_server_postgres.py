@@ -11,7 +11,7 @@ from kenshin.server import gateways, queries
 from kenshin.server.slots import KINDS
 from kenshin.server.store import Store, database_url
 
-LIMIT = 30.0
+LIMIT = 60.0
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from kenshin.server.slots import INSTANT
 T0 = 1_795_392_000  # 09:00 in Japan
 DAY0 = T0 - 9 * 3600  # its midnight
 HOUR = 3600
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 def ours(lab, board):

@@ -62,7 +62,7 @@ class Port:
         self.serial.write(line.encode() + b"\r\n")
         return self.until(until)
 
-    def until(self, pattern: str, seconds: float = 30) -> str:
+    def until(self, pattern: str, seconds: float = 60) -> str:
         end = time.monotonic() + seconds
         while not (match := re.search(pattern.encode("latin-1"), self.got, re.S)):
             assert time.monotonic() < end, (pattern, self.got)

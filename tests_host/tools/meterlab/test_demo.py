@@ -49,7 +49,7 @@ def test_a_board_that_starts_anew_is_noticed() -> None:
     try:
         for uptime in (5, 6, 1, 2):
             os.write(board, json.dumps({"uptime": uptime}).encode() + b"\r\n")
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while console.state.get("uptime") != 2 and time.monotonic() < end:
             time.sleep(0.01)
         assert (console.state["uptime"], console.restarts) == (2, 1)

@@ -36,7 +36,7 @@ class Archive:
 
 
 def _run(*command: str | Path, cwd: Path | None = None) -> bytes:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=cwd, capture_output=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
 
@@ -84,7 +84,7 @@ def gpg_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     gpg = ("gpg", "--homedir", home, "--batch", "--passphrase", "", "--pinentry-mode", "loopback")
     _run(*gpg, "--quick-generate-key", KEY_OWNER, "ed25519", "sign", "never")
     yield home
-    subprocess.run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], timeout=20, check=False)
+    subprocess.run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], timeout=100, check=False)
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def test_without_pip_audit_it_is_skipped_too(tmp_path):
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=60,
+        timeout=100,
     )
     assert done.returncode == 0 and "audit: skipped" in done.stdout
 

@@ -146,7 +146,7 @@ def test_what_is_built_runs(tree: Path, runtime: Runtime) -> None:
     code = f"import sys; sys.path[:] = [{str(tree / 'out')!r}]\n"
     code += "import echonet.one as module; print(module.one())"
     done = subprocess.run(
-        [*runtime.argv, "-c", code], capture_output=True, text=True, timeout=20, check=False
+        [*runtime.argv, "-c", code], capture_output=True, text=True, timeout=100, check=False
     )
     assert (done.stdout, done.stderr) == ("1\n", "")
 

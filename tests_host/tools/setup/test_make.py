@@ -22,7 +22,7 @@ def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess
         env={"PATH": "/usr/bin:/bin", **environment},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=False,
     )
 

@@ -49,7 +49,7 @@ def run(
     runtime: Runtime, path: Path, *words: str, heap: str = "256k"
 ) -> subprocess.CompletedProcess[str]:
     command = [*runtime.argv, "-X", f"heapsize={heap}", str(RUNNER), str(path), *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
 
 @runtimes
@@ -132,7 +132,7 @@ def collect(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
 
@@ -193,5 +193,5 @@ def test_a_runtime_that_will_not_do_stops_the_run(
 ) -> None:
     monkeypatch.setenv("MICROPYTHON", "/no/such/micropython")
     command = [sys.executable, "-m", "pytest"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=100)
     assert done.returncode == 4 and "Set MICROPYTHON" in done.stderr

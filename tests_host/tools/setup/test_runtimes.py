@@ -105,7 +105,7 @@ def test_the_cached_ones_are_what_they_say() -> None:
     for runtime in runtimes.cached():
         code = "import sys; print(sys.implementation.version[:3], sys.maxsize > 2**31)"
         done = subprocess.run(
-            [*runtime.argv, "-c", code], capture_output=True, text=True, timeout=20, check=True
+            [*runtime.argv, "-c", code], capture_output=True, text=True, timeout=100, check=True
         )
         version = tuple(int(part) for part in runtime.version.split("."))
         assert done.stdout.strip() == f"{version} {runtime.bits == 64}"
@@ -117,7 +117,7 @@ def test_the_list_needs_no_installed_package() -> None:
         [sys.executable, "-I", "-S", script, "--list"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -110,7 +110,7 @@ def test_the_names_of_a_running_board_fit_its_table(tmp_path: Path, other: str) 
         [*runtime.argv, "-X", "heapsize=2m", "-c", code],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=100,
         check=True,
     )
     before, after = (int(n) for n in re.findall(r"n_qstr=(\d+)", done.stdout))

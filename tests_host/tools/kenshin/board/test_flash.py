@@ -127,7 +127,7 @@ def test_the_power_may_go_at_any_write(make_board, kenshin, few, tmp_path, opera
     process = start_flash(board, few)
     board.events.wait("off", 60, mark)
     process.send_signal(signal.SIGINT)  # its owner sees nothing more happen
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=100)
     assert process.returncode and "again" in said and "Traceback" not in said, said
     board.power_on()
     with Repl(str(board.serial)) as repl:  # it boots, and gives its prompt
@@ -144,7 +144,7 @@ def test_ctrl_c_ends_it_and_it_can_be_run_again(make_board, kenshin, few, tmp_pa
         if line.startswith("1/"):
             process.send_signal(signal.SIGINT)
             break
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=100)
     assert process.returncode == 130 and "the same command again goes on" in said
     said = kenshin(board, "flash", "--files", few).stdout
     assert "copied 0" not in said and "all verified" in said

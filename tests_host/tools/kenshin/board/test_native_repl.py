@@ -23,7 +23,7 @@ import pytest
 from kenshin.board.flash import about, carry_out, check, make_plan, read_files
 from kenshin.board.repl import BoardSaid, Repl
 
-SECONDS = 20
+SECONDS = 100
 
 START = """
 import vfs

@@ -14,7 +14,7 @@ import serial
 from meterlab.board import VirtualBoard
 from meterlab.runtimes import Runtime, find_runtimes
 
-SECONDS = 10.0
+SECONDS = 60.0
 PROMPT = b">>> "
 RUNTIMES = find_runtimes()
 
@@ -166,7 +166,7 @@ def raw(board: VirtualBoard, connect: Callable[[VirtualBoard], Terminal]) -> Ter
 START = """
 import network, time
 w = network.WLAN(network.STA_IF)
-def wait(f, ms=5000):
+def wait(f, ms=60000):
     end = time.ticks_add(time.ticks_ms(), ms)
     while not f():
         if time.ticks_diff(end, time.ticks_ms()) < 0:

@@ -29,7 +29,7 @@ def test_it_is_the_same_after_every_reset(make_board, connect):
         terminal.raw()
         seen.append(terminal.eval("free"))
         terminal.send(code + b"\x04")
-        board.events.wait("boot", 5, mark)
+        board.events.wait("boot", 60, mark)
     assert max(seen) - min(seen) <= 256
     table = _table(board.runtime)
     assert all(abs(free + table - board.heap) < 2048 for free in seen)

@@ -94,7 +94,7 @@ def test_lost_and_found_again(online, board):
     online.run("wait(lambda: not w.isconnected())")
     board.wifi(None)
     online.run("wait(w.isconnected)")
-    board.events.wait("wifi", 5, mark, lambda e: e["status"] == GOT_IP)
+    board.events.wait("wifi", 60, mark, lambda e: e["status"] == GOT_IP)
     board.wifi_drop()
     online.run("wait(w.isconnected)")
 
@@ -158,7 +158,7 @@ def test_association_survives_a_soft_reset_and_not_a_hard_one(online, board, sta
     assert online.eval("(w.isconnected(), w.config('ssid'))") == (True, "home")
     mark = board.events.mark()
     online.send(b"import machine; machine.reset()\x04")
-    board.events.wait("boot", 5, mark)
+    board.events.wait("boot", 60, mark)
     online.raw()
     online.run(start)
     assert online.eval("(w.active(), w.isconnected())") == (False, False)

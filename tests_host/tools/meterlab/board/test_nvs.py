@@ -87,7 +87,7 @@ def test_power_goes_in_a_commit(board, connect):
     mark = board.events.mark()
     board.power_cut_at(1)
     raw.start("n.commit(); print('never')")
-    board.events.wait("off", 5, mark)
+    board.events.wait("off", 60, mark)
     board.power_on()
     raw.raw()
     assert raw.run(OPEN + "print(n.get_i32('a'))") == "1\n"

@@ -180,7 +180,7 @@ def test_ctrl_c_gets_through(raw, name):
     raw.start("print('go')\n" + code)
     raw.expect(b"go\r\n")
     raw.send(b"\x03")
-    raw.expect(b"KeyboardInterrupt", 3)
+    raw.expect(b"KeyboardInterrupt")
     raw.expect(b"\x04>")
 
 
@@ -345,5 +345,5 @@ def test_much_output_loses_nothing_while_a_timer_ticks(raw):
         "from machine import Timer\nt = Timer(0, period=1, callback=lambda t: None)\n"
         "for i in range(300): print('%05d' % i, 'x' * 1000)\nt.deinit()"
     )
-    lines = raw.run(code, 20).split("\n")
+    lines = raw.run(code).split("\n")
     assert lines == [f"{i:05d} {'x' * 1000}" for i in range(300)] + [""]
