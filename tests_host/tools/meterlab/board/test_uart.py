@@ -184,6 +184,7 @@ def test_module_goes_and_comes_back(raw, module, board):
     raw.expect(b"go\r\n")
     module.unplug()
     board.events.wait("uart", 60, mark, lambda e: not e["attached"])
+    mark = board.events.mark()  # that it was attached at first may have been told only now
     module.plug()
     board.events.wait("uart", 60, mark, lambda e: e["attached"])
     module.send(b"end")
