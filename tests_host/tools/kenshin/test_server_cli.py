@@ -1,14 +1,19 @@
 """`kenshin server ...` as real commands, and a real server on loopback."""
 
+import contextlib
 import http.client
 import json
 import resource
 import signal
 import socket
 import stat
+import threading
 import time
 
 import pytest
+import uvicorn
+
+from kenshin.server import heads
 
 LIMIT = 60.0
 
@@ -153,6 +158,51 @@ def test_a_half_sent_upload_hurts_nobody(start, new_board, instant):
     assert board.detail()["stored"] == 1
     assert server.end() == 0
     assert "Traceback" not in server.errors.read_text()
+
+
+def test_an_endless_head_is_not_read(start):
+    server = start()
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), LIMIT) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: ")
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < 100 * 2**20:
+                connection.sendall(b"x" * 2**16)
+                sent += 2**16
+    assert sent < 50 * 2**20  # what lies in the system's buffers, not in the server
+    # A long one in pieces is well.
+    with socket.create_connection((host, int(port)), LIMIT) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in (b"GET /healthz HTTP/1.1\r\nHo", b"st: x\r\nX: " + b"x" * 20_000):
+            connection.sendall(piece)
+        connection.sendall(b"\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_who_says_nothing_is_not_waited_for(monkeypatch):
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    monkeypatch.setattr(heads, "HEAD_SECONDS", 0.2)
+    config = uvicorn.Config(app, http=heads.BoundedHeads, lifespan="off", log_level="warning")
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            for said in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / "):
+                with socket.create_connection(listener.getsockname(), LIMIT) as connection:
+                    connection.settimeout(LIMIT)
+                    connection.sendall(said)
+                    answer = b""
+                    while data := connection.recv(4096):  # to the end: the server closes
+                        answer += data
+                    assert answer.count(b"HTTP/1.1 204") == said.count(b"\r\n\r\n")
+        finally:
+            server.should_exit = True
+            thread.join(LIMIT)
 
 
 def test_a_gateway_added_while_the_server_runs_is_known_at_once(cli, start, new_board, instant):

@@ -70,6 +70,7 @@ def run(
     import uvicorn
 
     from kenshin.server.app import create_app
+    from kenshin.server.heads import BoundedHeads
     from kenshin.server.service import Service
 
     with opened(db) as store:
@@ -86,7 +87,7 @@ def run(
         config = uvicorn.Config(
             create_app(Service(store, open=demo, private_hooks=private_hooks)),
             log_level="warning",
-            http="httptools",
+            http=BoundedHeads,
             loop="auto",
             access_log=False,
             server_header=False,
