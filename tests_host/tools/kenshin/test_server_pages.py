@@ -92,3 +92,15 @@ def test_what_is_not_there_is_told(lab, board, path):
 @pytest.mark.parametrize("path", ["/gateways?state=lost", "/gateways?q=" + "x" * 61])
 def test_wrong_words_for_the_list_are_told(lab, path):
     assert lab.client.get(path).status_code == 422
+
+
+def test_odd_addresses_of_pages_are_no_mistake_of_the_server(lab):
+    span = "from=2026-11-01&to=2026-11-02&kind=half-hour"
+    for path in (
+        *(f"/exports/file?{span}&{what}" for what in ("gateway=%00", "group=%00", "gateway=%FF")),
+        *("/exports?gateway=%00&group=%00", "/gateways?q=%00", "/gateways?after=%00"),
+        *("/groups/1?after=%00", "/groups/2147483647", "/energy/psw00000000?on=0001-01-01"),
+        *("/login?to=%00", "/welcome/%00", "/alerts?before=9", "/gateways/psw%00000000"),
+        *("/energy/%00", "/people?done=%00"),
+    ):
+        assert lab.client.get(path).status_code in (200, 404, 422), path

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete, func, select
 
 from kenshin.server import people, rates, settings, web
-from kenshin.server.routes_people import WINDOW, WRONG_NAME
+from kenshin.server.routes_people import WINDOW, WRONG_ADDRESS, WRONG_NAME
 from kenshin.server.schema import Invitation, Session, User
 
 T0 = 1_795_392_000
@@ -74,6 +74,19 @@ def test_a_name_that_is_guessed_at_is_locked_for_a_while(lab, anna):
     codes = [log_in(client, "ANNA ", "wrong password").status_code for _ in range(WRONG_NAME + 1)]
     assert codes == [401] * WRONG_NAME + [429]
     assert log_in(client).status_code == 429  # the right one is not even looked at
+    lab.now += WINDOW
+    assert log_in(client).status_code == 303
+
+
+def test_an_address_that_guesses_is_locked_out_and_leaves_no_more_names(lab, anna):
+    client, here = lab.visitor(), "login-from:testclient"
+    with lab.store.writing() as connection:
+        rates.take(connection, here, WRONG_ADDRESS, lab.now, WINDOW, WRONG_ADDRESS)
+    assert log_in(client, "somebody else").status_code == 429
+    with lab.store.reading() as connection:
+        assert rates.look(connection, here, WRONG_ADDRESS, lab.now, WINDOW).exceeded
+        assert rates.look(connection, "login:somebody else", 9, lab.now, WINDOW).used == 1
+    assert log_in(client).status_code == 429
     lab.now += WINDOW
     assert log_in(client).status_code == 303
 

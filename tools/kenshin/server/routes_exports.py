@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from kenshin.server import export, gateways, groups, routes_energy, web
 from kenshin.server.gateways import GatewayError
 from kenshin.server.people import Person
+from kenshin.server.problems import Problem
 from kenshin.server.schema import Gateway, Group
 from kenshin.server.service import Served, Service
 
@@ -67,6 +68,8 @@ async def exported(
 ) -> Response:
     """The file. Days are whole ones in the time zone of the pages; the last one is included."""
     person = await web.visitor(request, service)
+    if "\0" in gateway + group:
+        raise Problem("invalid", "a zero byte is in no name")
     asked = {
         **{"gateway": gateway, "group": group, "kind": kind, "format": format, "bom": bom},
         **{"from": from_, "to": to},

@@ -43,14 +43,14 @@ def _login(request: Request, service: Service, answer: Response, name: str, pass
     """Why not, as a word; "" when it worked."""
     now = service.now()
     counted = [
-        (f"login:{name.strip()[:60].lower()}", WRONG_NAME),
         (f"login-from:{access.address(request)}", WRONG_ADDRESS),
+        (f"login:{name.strip()[:60].lower()}", WRONG_NAME),
     ]
-    # Counted before the password is looked at: many at once gain nothing.
+    # Counted before the password is looked at: many at once gain nothing. An address that is
+    # locked out fills the table with no more names.
     with service.store.writing() as connection:
-        taken = [rates.take(connection, key, most, now, WINDOW) for key, most in counted]
-    if any(allowance.exceeded for allowance in taken):
-        return "locked"
+        if any(rates.take(connection, key, most, now, WINDOW).exceeded for key, most in counted):
+            return "locked"
     if len(password) > people.LONGEST:
         return "wrong"
     with service.store.reading() as connection:
