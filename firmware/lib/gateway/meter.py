@@ -17,6 +17,7 @@ _EB = const(0xEB)
 _TRIES = const(3)
 _SILENT_AFTER = const(3)  # polls in a row without an answer
 _PENDING_MAX = const(8)
+_ASTRAY = const(86_400)  # s
 _BUSY_MS = const(3000)  # after a send that failed: the channel was busy, or the meter's ear shut
 _POWER = b"\xe7\xe8"
 _ENERGIES = b"\xe7\xe8\xe0\xe3"
@@ -158,7 +159,8 @@ class Meter:
         self.outbox.append(reading)
         self.status.reading(reading)
 
-    # EA, EB: the meter's own time, so the clock does not matter.
+    # EA, EB: the meter's own time, so the clock does not matter, unless one of them must be wrong:
+    # the meter's history has it when they agree.
     def _fixed(self, frame, origin):
         slot = None
         for i in range(frame.opc):
@@ -168,6 +170,10 @@ class Meter:
             told = self.value(m0288.fixed_time, frame.edt(i))
             if told:  # what is wrong with one direction costs the other nothing
                 utc, raw = told
+                now = self.clock.utc()
+                if now is not None and abs(utc - now) > _ASTRAY:
+                    self.status.count("time.meter-off")
+                    continue
                 if slot and slot[0] != utc:
                     self._half_hour(*slot)
                     slot = None

@@ -132,6 +132,11 @@ def _clock(r, edts, asked):
         if abs(off) > _OFF:
             r.app.status.count("time.meter-off")
             r.app.log.warn("time: the meter's clock is %d s off", off)
+            if abs(utc - clock.utc_at(asked)) > _DAY:
+                # One of them is wrong. What is filed under a wrong time stays there: let it wait.
+                r.at = r.job = None
+                r.rest = clock.ms() + _REST_MS
+                return None
         r.skew = (utc + 30) * 1000 - asked
     else:
         r.skew = clock.utc_at(0) * 1000  # it has none: let us hope that it goes as ours

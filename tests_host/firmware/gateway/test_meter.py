@@ -9,7 +9,8 @@ from gateway.meter import Meter
 from helpers import hex_, run
 from wisun import GateClosed
 
-UTC = 1_700_000_000
+SLOT = utc(2026, 5, 20, 14, 0, 0)
+UTC = SLOT + 500
 MAP = hex_("19 41 41 41 60 40 40 00 62 43 00 41 40 40 43 02 02")
 PROPS = {
     0x9F: MAP,
@@ -28,7 +29,6 @@ PROPS = {
     0x97: hex_("0E1A"),
     0x98: hex_("07EA0514"),
 }
-SLOT = utc(2026, 5, 20, 14, 0, 0)
 
 
 class Outbox:
@@ -320,6 +320,17 @@ def test_an_impossible_date_in_one_direction_costs_the_other_nothing():
 
 
 # Each request waits at the gate for 75 s: one is enough for a poll.
+def test_a_half_hour_of_another_day_waits_for_the_history():
+    """One of the two clocks is wrong, and a value under a wrong time would stay there."""
+    for off, kept in ((2, 0), (-2, 0), (1, 1), (-1, 1)):
+        rig = Rig(utc=SLOT + off * 86_400 - 60 * off)
+        run(rig.meter.learn())
+        rig.notify([(0xEA, PROPS[0xEA]), (0xEB, PROPS[0xEB])])
+        assert len(rig.outbox.kept) == kept, off
+        assert rig.meter.lacks_slot(SLOT) == (not kept)
+        assert rig.status.counters.get("time.meter-off", 0) == (0 if kept else 2)
+
+
 def test_a_gate_that_stays_closed_is_waited_for_once():
     rig = Rig()
     run(rig.meter.learn())

@@ -231,6 +231,21 @@ def test_a_clock_that_was_wrong_for_a_while_does_not_end_the_mending():
         assert len(rig.outbox.kept) == 27
 
 
+def test_clocks_that_are_days_apart_are_waited_for():
+    """What is filed under a wrong time stays there; the history is still there when they agree."""
+    for offset in (3 * DAY, -3 * DAY, -26 * 365 * DAY):
+        rig = Rig()
+        rig.clock.set = lambda utc, quality, at: False  # the meter is not believed
+        rig.offset = offset
+        rig.steps(3)
+        assert {epc for epc, _ in rig.asked} == {0x98} and not rig.outbox.kept
+        assert rig.clock.t >= 2 * 900_000
+        rig.offset = 0
+        rig.steps(4)
+        assert [epc for epc, _ in rig.asked[3:]] == [0x98, 0xE5, 0xE2, 0xE4]
+        assert len(rig.outbox.kept) >= 27
+
+
 def test_days_that_are_right_stay_when_the_clock_comes_back():
     rig = Rig()
     for k in range(48 * 30):
