@@ -244,6 +244,8 @@ def test_who_is_refused_makes_no_repeats_for_the_others(sqlite_lab, post, alarms
     assert to == ["anna@home.example"]
     page = lab.client.get("/alerts").text
     assert "the mail server refuses bert@home.example; the others got it" in page
+    ja = lab.client.get("/alerts", headers={"Accept-Language": "ja"}).text
+    assert "bert@home.example を受け付けません。ほかの宛先には届いています" in ja
     assert "refuses bert" in alarms.test()["mail"]
     post.unknown = ""
     assert alarms.test()["mail"] == ""

@@ -181,14 +181,16 @@ def test_every_refusal_has_japanese_words():
         "settings",
         "routes_settings",
         "routes_exports",
-        "alerts/rules",
+        *("alerts/rules", "alerts/mail", "alerts/hook", "alerts/worker"),
     ):
         for node in ast.walk(ast.parse((SERVER / f"{name}.py").read_text())):
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
             called = node.func.id if isinstance(node.func, ast.Name) else called
-            if called.endswith("Error") and isinstance(node.args[0], ast.Constant | ast.JoinedStr):
+            if not called.endswith(("Error", "NotSent")):
+                continue
+            if isinstance(node.args[0], ast.Constant | ast.JoinedStr):
                 parts = node.args[0]
                 values = parts.values if isinstance(parts, ast.JoinedStr) else [parts]
                 found.add(
