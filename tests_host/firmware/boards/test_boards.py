@@ -42,6 +42,9 @@ class Chip:
 chip = Chip()
 
 
+chip = Chip()
+
+
 class Module:
     pass
 
@@ -303,8 +306,7 @@ REAL = {}  # the modules that the fakes stand for, while they do
 
 def fresh(name="generic", table=None, cause=1, memory=b""):
     """A board on a new chip; with a `table` that no board has. The chip stays until the next."""
-    global chip
-    chip = Chip()
+    chip.__init__()
     chip.cause, chip.rtc_memory = cause, memory
     for module, fake in fakes().items():
         REAL.setdefault(module, sys.modules.get(module))

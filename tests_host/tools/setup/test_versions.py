@@ -28,6 +28,7 @@ def test_from_the_oldest_to_the_newest() -> None:
     ]
 
 
+@pytest.mark.timeout(600)
 def test_each_release_loads_the_build(tmp_path: Path) -> None:
     absent = [release for release in RELEASES if not (FETCHED / release).is_dir()]
     if absent:
@@ -41,7 +42,7 @@ def test_each_release_loads_the_build(tmp_path: Path) -> None:
             return_completed_process=True,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=100,
             check=False,
         )
         assert done.returncode == 0, f"{release}: {done.stdout}{done.stderr}"

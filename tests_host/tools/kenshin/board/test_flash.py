@@ -137,6 +137,8 @@ def test_the_power_may_go_at_any_write(make_board, kenshin, few, tmp_path, opera
 
 
 def test_ctrl_c_ends_it_and_it_can_be_run_again(make_board, kenshin, few, tmp_path):
+    for n in range(20):  # so that it is not over before Ctrl-C comes
+        (few / "lib" / "two" / f"more{n}.py").write_text("# words\n" * 200)
     board = make_board()
     process = start_flash(board, few)
     assert process.stdout is not None
@@ -180,7 +182,7 @@ def test_nothing_at_the_port_and_no_build(make_board, kenshin, tmp_path):
     class Gone:
         serial = "/dev/ttyNOWHERE"
 
-    assert "There is no port" in kenshin(Gone, "flash", code=1).stderr
+    assert "There is no port" in kenshin(Gone, "flash", "--files", tmp_path, code=1).stderr
 
 
 def test_too_old_and_other_boards():
