@@ -11,11 +11,12 @@ from sqlalchemy import Connection, text
 
 from bench.report import Table, number
 from bench.serving import KINDS, NoPostgres, Served, database
-from kenshin.server import gateways, hot, people, rollup, web
+from kenshin.server import gateways, groups, hot, newest, people, rollup, web
 from kenshin.server.store import Store, database_url
 
 ROWS = int(os.environ.get("KENSHIN_ROWS", "1000000"))
 _GATEWAYS = 10
+_CROWD = 5_000  # gateways of another group, with two days of half-hours
 _STEP = 30  # seconds between two instants
 _TIMES = 30
 _SLOW_MS = 200  # what a page or an answer is to stay under
@@ -47,6 +48,40 @@ def _seed(connection: Connection, numbers: list[int], each: int, now: int) -> No
             )
 
 
+def _crowd(store: Store, now: int) -> list[int]:
+    """Thousands of gateways of one group; their numbers."""
+    begin = rollup.day_start(now, "Asia/Tokyo") - 86_400
+    with store.writing() as connection:
+        town = groups.add(connection, "town")
+        codes = [gateways.add(connection, f"flat {n}", now).code for n in range(_CROWD)]
+        connection.execute(
+            text("UPDATE gateways SET group_id = :town WHERE name LIKE 'flat %'"), {"town": town}
+        )
+        numbers = [gateways.find(connection, code).id for code in codes]
+        rows = [
+            {"gateway": number, "t": t, "e": 1_000_000 + (t - begin) // 10 * (1 + n % 7)}
+            for n, number in enumerate(numbers)
+            for t in range(begin, now + 1, 1800)
+        ]
+        connection.execute(
+            text(
+                "INSERT INTO readings (gateway_id, kind, t, quality, normal, reverse, origins,"
+                " received) VALUES (:gateway, 1, :t, 0, :e, :e, 1, :t)"
+            ),
+            rows,
+        )
+        connection.execute(
+            text(
+                "INSERT INTO readings (gateway_id, kind, t, quality, power, normal, reverse,"
+                " origins, received) SELECT gateway_id, 0, :now, 0, 500, normal + 90, reverse, 1,"
+                " :now FROM readings WHERE kind = 1 AND t = :t AND gateway_id IN"
+                " (SELECT id FROM gateways WHERE group_id = :town)"
+            ),
+            {"now": now - 20, "t": rows[-1]["t"], "town": town},
+        )
+    return numbers
+
+
 def _fill(url: str, rows: int) -> tuple[str, int, str]:
     """(a service code, rows stored, the cookie of an owner)."""
     now = int(time.time())
@@ -69,8 +104,12 @@ def _fill(url: str, rows: int) -> tuple[str, int, str]:
                 hot.make_partition(connection, now)
         for number_ in numbers:
             with store.writing() as connection:
-                connection.execute(text("UPDATE gateway_state SET last_seen = :t"), {"t": now})
                 _seed(connection, [number_], each, now)
+        numbers += _crowd(store, now)
+        with store.writing() as connection:
+            connection.execute(text("UPDATE gateway_state SET last_seen = :t"), {"t": now})
+            for number_ in numbers:
+                newest.refresh(connection, number_)
         for number_ in numbers:
             more = True
             while more:
@@ -108,7 +147,8 @@ def table() -> Table:
     found = Table(
         "Server: answers",
         f"Real HTTP to one server process, {_TIMES} requests each, one after the other, with "
-        f"{_GATEWAYS} gateways that were polled each {_STEP} s. Aim: under {_SLOW_MS} ms.",
+        f"{_GATEWAYS} gateways that were polled each {_STEP} s (a group), and {_CROWD:,} of a "
+        f"group of their own with two days of half-hours. Aim: under {_SLOW_MS} ms.",
         ("request", "readings stored", "p50 ms", "p95 ms", "slowest ms"),
     )
     for kind in KINDS:
@@ -172,6 +212,12 @@ def _table(found: Table, kind: str, port: int, code: str, stored: int, cookie: s
         ("groups", "/api/v1/groups"),
         ("sums of a group", "/api/v1/groups/1"),
         ("year of a group", "/api/v1/groups/1/energy?period=year"),
+        (f"page of a group of {_CROWD:,}", "/groups/2"),
+        (f"sums of a group of {_CROWD:,}", "/api/v1/groups/2"),
+        *[
+            (f"{each} of a group of {_CROWD:,}", f"/api/v1/groups/2/energy?period={each}")
+            for each in ("day", "month", "year")
+        ],
         ("metrics", "/metrics"),
         ("plot of 6 hours", f"{api}/plot"),
         ("plot of 48 hours", f"{api}/plot?hours=48"),

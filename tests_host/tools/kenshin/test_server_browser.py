@@ -129,6 +129,10 @@ def test_a_browser_goes_from_the_first_link_through_every_page(start, browser, d
     fill(browser, "/gateways", name="<b>自宅</b> with a name that is rather long", group="house")
     token = browser.find_element(By.CSS_SELECTOR, ".secret code").text
     code = browser.find_element(By.CSS_SELECTOR, "h2.title small").text
+    # To load the page again makes no second one, and no second token: the form is not sent again.
+    browser.refresh()
+    until(browser, lambda driver: not driver.find_elements(By.CSS_SELECTOR, ".secret"))
+    assert browser.current_url == f"{server.url}/gateways/{code}"
     board = Board(server.client, code, token)
     now = int(time.time()) // 1800 * 1800
     rows = [slot(n, now - n * 1800, 10**7 - 2500 * n, 5000 - 5 * n) for n in range(150) if n != 9]
@@ -146,7 +150,8 @@ def test_a_browser_goes_from_the_first_link_through_every_page(start, browser, d
     energy = [
         f"{server.url}/energy/{code}?period={each}&{on}" for each in ("day", "month", "year")
     ]
-    others = [f"{server.url}/gateways/{code}", f"{server.url}/groups/1?{on}"]
+    others = [f"{server.url}/gateways/{code}"]
+    others += [f"{server.url}/groups/1?period={each}&{on}" for each in ("day", "year")]
     charts = {*energy, *others, f"{server.url}/"}
     shown = {}
     for language, theme in (("ja", "dark"), ("en", "light")):

@@ -67,7 +67,7 @@ def _bars(lab, path):
     assert len(found["t"]) == len(found["normal"]) == 12
     assert found["normal"][10] == 22 * 40_000 + 15_000
     assert found["normal"][0] is None
-    assert lab.client.get(f"{path}?period=day").status_code == 422
+    assert lab.client.get(f"{path}?period=week").status_code == 422
 
 
 def _scoped(lab, street):

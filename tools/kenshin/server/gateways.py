@@ -24,6 +24,7 @@ from kenshin.server.schema import (
     Rejection,
     Stale,
     State,
+    Strip,
     Token,
 )
 
@@ -32,8 +33,8 @@ OVERLAP = 7 * 86_400
 # All tables of a gateway that are keyed by it. The state first: an upload under way has it locked,
 # and what that one stores must be seen when the others are emptied.
 OF_A_GATEWAY = (
-    *(State, Reading, Conflict, Received, Rejection, Health, Event, Hour, Day, Stale),
-    *(Alert, AlertMessage),
+    *(State, Reading, Conflict, Received, Rejection, Health, Event, Hour, Day, Strip),
+    *(Stale, Alert, AlertMessage),
 )
 
 

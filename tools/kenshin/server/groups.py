@@ -1,23 +1,30 @@
 """Groups of gateways, and what they draw together.
 
-Sums go through the days that are kept, and a handful of look-ups by key for each gateway: they
+Sums go through the newest values and the strips that are kept, a row or two for each gateway: they
 take as long with ten million readings as with ten thousand.
 """
 
+import calendar
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, cast
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, ScalarSelect, delete, func, select, update
+from sqlalchemy import Connection, ScalarSelect, and_, delete, func, select, update
+from sqlalchemy.orm import aliased
 
-from kenshin.server import gateways, rollup
+from kenshin.server import gateways, newest, rollup, strips
 from kenshin.server.gateways import GatewayError
-from kenshin.server.schema import ApiKey, Day, Gateway, Group, Reading, State
+from kenshin.server.newest import Newest
+from kenshin.server.schema import ApiKey, Gateway, Group, Reading, State, Strip
 from kenshin.server.slots import HALF_HOUR, INSTANT
+from kenshin.server.strips import NOTHING, Bar
 
 # A power older than this, in seconds, is not "now".
 FRESH = 900
 # Seconds around a moment in which a counter is taken for the one at that moment.
 NEAR = 1800
+_AT_ONCE = 500  # gateways in one look-up
 
 
 class GroupRow(NamedTuple):
@@ -128,15 +135,119 @@ def take(connection: Connection, number: int, gateway: str) -> None:
 # ---- sums ----
 
 
-def _power(now: int) -> ScalarSelect[Any]:
+def members(
+    connection: Connection, group: int, now: int, after: str = "", limit: int | None = None
+) -> list[Member]:
+    """The gateways of a group, by name, with what they draw."""
+    here = [Gateway.group_id == group, Gateway.name > after]
+    zones = connection.scalars(select(Gateway.zone).where(*here).distinct()).all()
+    found: list[Member] = []
+    for zone in zones:
+        found += _members(connection, [*here, Gateway.zone == zone], zone, now, limit)
+    if len(zones) > 1:
+        found.sort(key=lambda member: member.name)
+    return found[:limit]
+
+
+def _members(
+    connection: Connection, here: list[Any], zone: str, now: int, limit: int | None
+) -> list[Member]:
+    today, month = rollup.day_start(now, zone), rollup.month_start(now, zone)
+    at_midnight, kept = aliased(Reading), aliased(Strip)
+    rows = connection.execute(
+        select(
+            *(Gateway.id, Gateway.code, Gateway.name, State.last_seen, State.word),
+            *[getattr(State, name) for name in Newest._fields],
+            *(at_midnight.normal, at_midnight.reverse, kept.normal, kept.reverse, kept.partial),
+        )
+        .join(State, State.gateway_id == Gateway.id)
+        .outerjoin(
+            at_midnight,
+            and_(
+                at_midnight.gateway_id == Gateway.id,
+                at_midnight.kind == HALF_HOUR,
+                at_midnight.t == today,
+            ),
+        )
+        .outerjoin(
+            kept,
+            and_(kept.gateway_id == Gateway.id, kept.period == strips.MONTH, kept.t == month),
+        )
+        .where(*here)
+        .order_by(Gateway.name)
+        .limit(limit)
+    ).all()
+    # Today's place in the strip ends with the last whole hour: so only the days before it.
+    before = [_before(*columns, round((today - month) / 86_400)) for columns in _strips(rows)]
+    newest = _newest(connection, rows, now)
+    begins = _begins(connection, rows, newest, today)
+    found: list[Member] = []
+    for row, new, begin, (used, sold, whole) in zip(rows, newest, begins, before, strict=True):
+        fresh = new.power_t is not None and now - FRESH < new.power_t <= now
+        power = new.power if fresh else None
+        today_used = _since(begin[0], new.normal, new.normal_t, today)
+        today_sold = _since(begin[1], new.reverse, new.reverse_t, today)
+        so_far = (strips.plus((used, today_used)), strips.plus((sold, today_sold)))
+        partial = today_used is None or not whole
+        found.append(Member(*row[:5], power, today_used, today_sold, *so_far, partial))
+    return found
+
+
+def _strips(rows: Sequence[Any]) -> Iterable[tuple[Any, Any, Any]]:
+    return zip(*(strips.loads([row[n] for row in rows]) for n in (13, 14, 15)), strict=True)
+
+
+def _before(
+    normal: list[int | None] | None, reverse: list[int | None], partial: list[int], days: int
+) -> tuple[int | None, int | None, bool]:
+    """Energy of the first days of a month, and whether all was measured."""
+    if normal is None:
+        return None, None, not days
+    return strips.plus(normal[:days]), strips.plus(reverse[:days]), not any(partial[:days])
+
+
+def _newest(connection: Connection, rows: Sequence[Any], now: int) -> list[Newest]:
+    """Of each row; where a board's clock was ahead, what was newest by now."""
+    found = [Newest(*row[5:11]) for row in rows]
+    for n, new in enumerate(found):
+        if any(t is not None and t > now for t in new[::2]):
+            found[n] = newest.look(connection, rows[n][0], now)
+    return found
+
+
+def _begins(
+    connection: Connection, rows: Sequence[Any], found: Sequence[Newest], today: int
+) -> list[tuple[int | None, int | None]]:
+    """Counters at the beginning of the day: by the half-hour then, or by instants just before."""
+    begins: list[tuple[int | None, int | None]] = [(row[11], row[12]) for row in rows]
+    for place, (field, time) in enumerate((("normal", "normal_t"), ("reverse", "reverse_t"))):
+        # Only where it is missing, and would be of use.
+        places = {
+            rows[n][0]: n
+            for n, begin in enumerate(begins)
+            if begin[place] is None and (getattr(found[n], time) or 0) > today
+        }
+        ids = list(places)
+        for first in range(0, len(ids), _AT_ONCE):
+            wanted = State.gateway_id.in_(ids[first : first + _AT_ONCE])
+            near = select(State.gateway_id, _near(field, today)).where(wanted)
+            for number, value in connection.execute(near):
+                n = places[number]
+                begins[n] = (value, begins[n][1]) if place == 0 else (begins[n][0], value)
+    return begins
+
+
+def _near(field: str, t: int) -> ScalarSelect[Any]:
+    """The last counter of instants up to a moment, and not long before it."""
+    column = getattr(Reading, field)
     return (
-        select(Reading.power)
+        select(column)
         .where(
-            Reading.gateway_id == Gateway.id,
+            Reading.gateway_id == State.gateway_id,
             Reading.kind == INSTANT,
-            Reading.t > now - FRESH,
-            Reading.t <= now,
-            Reading.power.is_not(None),
+            Reading.t >= t - NEAR,
+            Reading.t <= t,
+            column.is_not(None),
         )
         .order_by(Reading.t.desc())
         .limit(1)
@@ -144,101 +255,10 @@ def _power(now: int) -> ScalarSelect[Any]:
     )
 
 
-def _counter(field: str, kind: int, start: int, end: int, *, last: bool) -> ScalarSelect[Any]:
-    """The first, or last, counter of a gateway with start <= t <= end."""
-    column = getattr(Reading, field)
-    return (
-        select(column)
-        .where(
-            Reading.gateway_id == Gateway.id,
-            Reading.kind == kind,
-            Reading.t >= start,
-            Reading.t <= end,
-            column.is_not(None),
-        )
-        .order_by(Reading.t.desc() if last else Reading.t)
-        .limit(1)
-        .scalar_subquery()
-    )
-
-
-def _counters(field: str, start: int, now: int) -> list[ScalarSelect[Any]]:
-    """At the beginning of the day, from half-hours or else from instants, and newest of each."""
-    return [
-        _counter(field, HALF_HOUR, start, start, last=False),
-        _counter(field, INSTANT, start - NEAR, start, last=True),
-        _counter(field, HALF_HOUR, start + 1, now, last=True),
-        _counter(field, INSTANT, start + 1, now, last=True),
-    ]
-
-
-def _since(counters: Sequence[int | None]) -> int | None:
-    exact, near, slot, instant = counters
-    begin = near if exact is None else exact
-    ends = [value for value in (slot, instant) if value is not None]
-    if begin is None or not ends or max(ends) < begin:
+def _since(begin: int | None, end: int | None, end_t: int | None, today: int) -> int | None:
+    if begin is None or end is None or end_t is None or end_t <= today or end < begin:
         return None
-    return max(ends) - begin
-
-
-def members(
-    connection: Connection, group: int, now: int, after: str = "", limit: int | None = None
-) -> list[Member]:
-    """The gateways of a group, by name, with what they draw."""
-    here = [Gateway.group_id == group, Gateway.name > after]
-    zones = connection.scalars(select(Gateway.zone).where(*here).distinct())
-    found: list[Member] = []
-    for zone in zones:
-        found += _members(connection, [*here, Gateway.zone == zone], zone, now, limit)
-    found.sort(key=lambda member: member.name)
-    return found[:limit]
-
-
-def _members(
-    connection: Connection, here: list[Any], zone: str, now: int, limit: int | None
-) -> list[Member]:
-    today = rollup.day_start(now, zone)
-    month = rollup.month_start(now, zone)
-    page = select(Gateway.id).where(*here).order_by(Gateway.name).limit(limit)
-    # Today's row of the days ends with the last whole hour: so only the days before it.
-    days: dict[int, tuple[int | None, int | None, int, int]] = {
-        row[0]: (row[1], row[2], row[3], row[4])
-        for row in connection.execute(
-            select(
-                Day.gateway_id,
-                func.sum(Day.normal),
-                func.sum(Day.reverse),
-                func.max(Day.partial),
-                func.count(),
-            )
-            .where(Day.gateway_id.in_(page), Day.t >= month, Day.t < today)
-            .group_by(Day.gateway_id)
-        )
-    }
-    expected = len(list(rollup.days(month, today, zone)))
-    statement = (
-        select(
-            *(Gateway.id, Gateway.code, Gateway.name, State.last_seen, State.word, _power(now)),
-            *(*_counters("normal", today, now), *_counters("reverse", today, now)),
-        )
-        .join(State, State.gateway_id == Gateway.id)
-        .where(*here)
-        .order_by(Gateway.name)
-        .limit(limit)
-    )
-    found: list[Member] = []
-    for row in cast(Iterable[Any], connection.execute(statement)):
-        used, sold = _since(row[6:10]), _since(row[10:14])
-        before = days.get(row[0], (None, None, 1, 0))
-        whole = used is not None and before[3] == expected and not (expected and before[2])
-        so_far = (_plus(before[0], used), _plus(before[1], sold))
-        found.append(Member._make((*row[:6], used, sold, *so_far, not whole)))
-    return found
-
-
-def _plus(a: Any, b: int | None) -> int | None:
-    known = [int(each) for each in (a, b) if each is not None]
-    return sum(known) if known else None
+    return end - begin
 
 
 def sums(found: Sequence[Member]) -> Sums:
@@ -261,35 +281,39 @@ def sums(found: Sequence[Member]) -> Sums:
     )
 
 
-class Bar(NamedTuple):
-    """Energy of a group in one day."""
+def bars(connection: Connection, group: int, period: str, first: date, zone: str) -> list[Bar]:
+    """Of the day in `zone`, or of the month or year by each gateway's own calendar."""
+    zones = connection.scalars(select(Gateway.zone).where(Gateway.group_id == group).distinct())
+    if period == "day":
+        return _half_hours(connection, group, zones.all(), first, zone)
+    found: list[Bar] = []
+    for each in zones.all():
+        kind = strips.MONTH if period == "month" else strips.YEAR
+        begin = strips.begin(first.year, first.month, each)
+        more = strips.bars(connection, group, each, kind, begin)
+        found = [strips.add(*pair) for pair in zip(found, more, strict=True)] if found else more
+    count = 12 if period == "year" else calendar.monthrange(first.year, first.month)[1]
+    return found or [NOTHING] * count
 
-    t: int
-    normal: int | None
-    reverse: int | None
-    known: int  # gateways whose forward energy is known
-    partial: int  # gateways that were not measured from end to end
 
+def _half_hours(
+    connection: Connection, group: int, zones: Sequence[str], day: date, zone: str
+) -> list[Bar]:
+    start = int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp())
+    end = rollup.next_day(start, zone)
+    found = [NOTHING] * ((end - start) // strips.SLOT)
 
-def days(connection: Connection, group: int, start: int, end: int) -> list[Bar]:
-    """Days of the group that are kept, by their beginning."""
-    rows = connection.execute(
-        select(
-            Day.t,
-            func.sum(Day.normal),
-            func.sum(Day.reverse),
-            func.count(Day.normal),
-            func.sum(Day.partial),
-        )
-        .where(
-            Day.gateway_id.in_(select(Gateway.id).where(Gateway.group_id == group)),
-            Day.t >= start,
-            Day.t < end,
-        )
-        .group_by(Day.t)
-        .order_by(Day.t)
-    )
-    return [
-        Bar(t, _plus(normal, None), _plus(reverse, None), known, int(partial))
-        for t, normal, reverse, known, partial in rows
-    ]
+    def put(t: int, bar: Bar) -> None:
+        n = (t - start) // strips.SLOT
+        if 0 <= n < len(found):
+            found[n] = strips.add(found[n], bar)
+
+    for each in zones:
+        begin = rollup.day_start(start, each)  # elsewhere another day may have begun before
+        while begin < end:
+            for n, bar in enumerate(strips.bars(connection, group, each, strips.DAY, begin)):
+                put(begin + n * strips.SLOT, bar)
+            begin = rollup.next_day(begin, each)
+    for t, bar in strips.fresh(connection, group, start, end).items():
+        put(t, bar)
+    return found

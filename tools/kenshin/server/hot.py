@@ -39,6 +39,12 @@ class StateRow(NamedTuple):
     health_t: int
     rolled: int
     purged: int
+    power_t: int | None
+    power: int | None
+    normal_t: int | None
+    normal: int | None
+    reverse_t: int | None
+    reverse: int | None
 
 
 _STATE = ", ".join(StateRow._fields)
@@ -51,7 +57,17 @@ class Seen(NamedTuple):
     stored: int
     conflicts: int
     rejected: int
+    power_t: int | None
+    power: int | None
+    normal_t: int | None
+    normal: int | None
+    reverse_t: int | None
+    reverse: int | None
     gateway_id: int
+
+
+# Those that are set as they are, not added.
+_NEWEST = Seen._fields[4:10]
 
 
 class Told(NamedTuple):
@@ -136,6 +152,9 @@ def hot(connection: Connection) -> Hot:
     return SqliteHot(connection)
 
 
+_SET = ", ".join(f"{name} = ?" for name in _NEWEST)
+
+
 def _marks(count: int) -> str:
     return ", ".join("?" * count)
 
@@ -215,7 +234,7 @@ class SqliteHot:
     def seen(self, changes: Sequence[Seen]) -> None:
         self._cursor.executemany(
             "UPDATE gateway_state SET last_seen = ?, stored = stored + ?,"
-            " conflicts = conflicts + ?, rejected = rejected + ? WHERE gateway_id = ?",
+            f" conflicts = conflicts + ?, rejected = rejected + ?, {_SET} WHERE gateway_id = ?",
             changes,
         )
 
@@ -353,8 +372,9 @@ class PostgresHot:
     def seen(self, changes: Sequence[Seen]) -> None:
         self._cursor.execute(
             "UPDATE gateway_state s SET last_seen = v.last_seen, stored = s.stored + v.stored,"
-            " conflicts = s.conflicts + v.conflicts, rejected = s.rejected + v.rejected"
-            " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])"
+            " conflicts = s.conflicts + v.conflicts, rejected = s.rejected + v.rejected,"
+            f" {', '.join(f'{name} = v.{name}' for name in _NEWEST)}"
+            f" FROM unnest({', '.join(['%s::bigint[]'] * len(Seen._fields))})"
             f" AS v ({', '.join(Seen._fields)}) WHERE s.gateway_id = v.gateway_id",
             tuple(_array(column) for column in zip(*changes, strict=True)),
         )

@@ -12,8 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from kenshin.server import aside, hot, ranges, told, wire
+from kenshin.server import aside, hot, newest, ranges, told, wire
 from kenshin.server.hot import Hot, Moment, Row, Seen, SpanRow, StateRow
+from kenshin.server.newest import Newest
 from kenshin.server.ranges import Span
 from kenshin.server.schema import Received
 from kenshin.server.slots import (
@@ -133,6 +134,7 @@ class _Work:
     twins: dict[int, Sequence[Any]] = field(default_factory=dict[int, Sequence[Any]])  # rejected
     stored: int = 0
     conflicts: int = 0
+    merged: int = -1  # the latest moment that several reports met at
 
 
 class _Round:
@@ -217,6 +219,11 @@ class _Round:
         if there:
             more = [first[moment] for moment in there] + more
         if more:
+            latest: dict[int, int] = {}
+            for row in more:
+                latest[row[0]] = max(latest.get(row[0], -1), row[2])
+            for work in works:
+                work.merged = latest.get(work.upload.gateway_id, -1)
             self._merge({**first, **there}, more, works)
         # What is read on the hour ends one hour and begins another.
         late = {
@@ -283,7 +290,8 @@ class _Round:
                 newly = aside.set_aside(self._connection, *place, rows, work.rejected, upload.now)
             else:
                 newly = 0
-            seen.append(Seen(upload.now, work.stored, work.conflicts, newly, upload.gateway_id))
+            counts = (upload.now, work.stored, work.conflicts, newly)
+            seen.append(Seen(*counts, *self._newest(work), upload.gateway_id))
         self._hot.seen(seen)
         telling = [
             (work.state, work.upload.batch.status, work.upload.now)
@@ -292,6 +300,13 @@ class _Round:
         ]
         if telling:
             told.tell(self._connection, self._hot, telling)
+
+    def _newest(self, work: _Work) -> Newest:
+        before = Newest(*work.state[10:])
+        if work.merged >= before.oldest():
+            # Which of the values stands is for the merging to say.
+            return newest.look(self._connection, work.upload.gateway_id)
+        return newest.after(before, work.rows)
 
 
 def _check(work: _Work) -> None:

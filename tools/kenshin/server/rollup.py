@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
 
-from kenshin.server import energy, hours
+from kenshin.server import energy, hours, strips
 from kenshin.server.hours import HOUR, HourRow
-from kenshin.server.schema import Day, Gateway, Hour, Reading, Stale, State
+from kenshin.server.schema import Day, Gateway, Hour, Reading, Stale, State, Strip
 from kenshin.server.slots import INSTANT, KIND_CODES
 from kenshin.server.upserts import upsert
 
@@ -169,18 +169,36 @@ def _days(
 ) -> None:
     starts = sorted({day_start(t, zone) for t in touched})
     rows: list[dict[str, Any]] = []
+    bars: list[dict[str, Any]] = []
     for start in starts:
-        rows.append(day(connection, gateway_id, rolled, start, next_day(start, zone)))
+        end = next_day(start, zone)
+        energies = energy.load(connection, gateway_id, rolled, start, end)
+        rows.append(_day(connection, gateway_id, rolled, start, end, energies))
+        bars.append(strips.day(gateway_id, energies, start, end, rolled))
     if rows:
         upsert(connection, Day, rows)
+        upsert(connection, Strip, bars)
+    for start in sorted({month_start(t, zone) for t in starts}):
+        strips.keep_month(connection, gateway_id, start, zone)
 
 
 def day(
     connection: Connection, gateway_id: int, rolled: int, start: int, end: int
 ) -> dict[str, Any]:
     """One day's row, from the hours and half-hours that there are."""
-    found = hours.hours(connection, gateway_id, rolled, start, end)
     energies = energy.load(connection, gateway_id, rolled, start, end)
+    return _day(connection, gateway_id, rolled, start, end, energies)
+
+
+def _day(
+    connection: Connection,
+    gateway_id: int,
+    rolled: int,
+    start: int,
+    end: int,
+    energies: energy.Energies,
+) -> dict[str, Any]:
+    found = hours.hours(connection, gateway_id, rolled, start, end)
     normal = energy.total(energies.normal, start, end)
     reverse = energy.total(energies.reverse, start, end)
     peaks = [(hour.power_max, hour.power_max_t) for hour in found if hour.power_max is not None]
@@ -211,6 +229,7 @@ def rezone(connection: Connection, gateway_id: int) -> None:
     kept = connection.scalar(select(func.min(Hour.t)).where(Hour.gateway_id == gateway_id))
     begin = min((t for t in (first, kept) if t is not None), default=None)
     connection.execute(delete(Day).where(Day.gateway_id == gateway_id))
+    connection.execute(delete(Strip).where(Strip.gateway_id == gateway_id))
     if begin is not None and begin < state.rolled:
         # From noon to noon: no day is missed, whatever the zone.
         touched = set(range(begin // HOUR * HOUR, state.rolled, 12 * HOUR))

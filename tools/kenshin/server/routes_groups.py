@@ -81,7 +81,7 @@ async def _one(
         day = date.fromisoformat(on) if on else None
     except ValueError:
         raise Problem("not-found") from None
-    if period not in ("month", "year") or "\0" in after:
+    if period not in ("day", "month", "year") or "\0" in after:
         raise Problem("not-found")
 
     def look() -> tuple[groups.GroupRow | None, list[groups.Member]]:

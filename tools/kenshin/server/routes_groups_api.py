@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from kenshin.server import energy, groups, problems, routes_energy, units
+from kenshin.server import energy, groups, problems, rollup, routes_energy, strips, units
 from kenshin.server.access import Reader, Reading
 from kenshin.server.problems import Problem
 from kenshin.server.routes_energy import Bars, Piece
@@ -101,7 +101,7 @@ def show_group(service: Served, reader: Reading, response: Response, number: Num
 
 @router.get(
     "/groups/{number}/energy",
-    summary="Energy of a group, of a month or a year",
+    summary="Energy of a group: a day, a month or a year",
     responses=_GONE,
     openapi_extra=_SECURITY,
 )
@@ -110,7 +110,7 @@ def show_group_energy(
     reader: Reading,
     response: Response,
     number: Number,
-    period: Annotated[Literal["month", "year"], Query()] = "month",
+    period: Annotated[Literal["day", "month", "year"], Query()] = "month",
     on: Annotated[
         str | None,
         Query(
@@ -120,7 +120,7 @@ def show_group_energy(
         ),
     ] = None,
 ) -> Bars:
-    """Sums of the days kept; a bar says `partial` when one of the gateways was not measured."""
+    """Sums of what is known; a bar says `partial` when one of the gateways was not measured."""
     _headers(response, reader)
     zone = service.display().zone
     today = datetime.fromtimestamp(service.now(), ZoneInfo(zone)).date()
@@ -130,44 +130,33 @@ def show_group_energy(
     start, end = (routes_energy.begin(each, zone) for each in (first, after))
     with service.store.reading() as connection:
         row = visible(connection, reader, number)
-        rows = groups.days(connection, number, start, end)
-    pieces = _pieces(rows, row.gateways, zone, first, after)
-    if period == "year":
-        pieces = routes_energy.months(pieces, zone, first.year)
-    past = [piece for piece in pieces if piece.t < service.now()]
+        found = groups.bars(connection, number, period, first, zone)
+    pieces = [
+        Piece(
+            t,
+            energy.Total(
+                bar.normal, bar.known < row.gateways or (period != "day" and bar.partial > 0)
+            ),
+            energy.Total(bar.reverse, False),
+        )
+        for t, bar in zip(_begins(period, first, after, zone), found, strict=True)
+    ]
+    # Of a half-hour that is not over nothing can be known.
+    running = energy.SLOT if period == "day" else 0
+    past = [piece for piece in pieces if piece.t + running < service.now()]
     totals = [
-        energy.Total(_sum([bar.value for bar in bars]), any(bar.partial for bar in bars))
+        energy.Total(strips.plus(bar.value for bar in bars), any(bar.partial for bar in bars))
         for bars in ([piece.normal for piece in past], [piece.reverse for piece in past])
     ]
     return routes_energy.bars_of(period, (start, end), (before, after), pieces, totals)
 
 
-def _pieces(
-    rows: list[groups.Bar], expected: int, zone: str, first: date, after: date
-) -> list[Piece]:
-    # A gateway's days begin in its own time zone: each is put to the day it shares most with.
-    found: dict[date, list[groups.Bar]] = {}
-    for bar in rows:
-        middle = datetime.fromtimestamp(bar.t + 43_200, ZoneInfo(zone))
-        found.setdefault(middle.date(), []).append(bar)
-    pieces: list[Piece] = []
-    for n in range(first.toordinal(), after.toordinal()):
-        day = date.fromordinal(n)
-        bars = found.get(day, [])
-        short = sum(bar.known for bar in bars) < expected or any(bar.partial for bar in bars)
-        pieces.append(
-            Piece(
-                routes_energy.begin(day, zone),
-                energy.Total(_sum([bar.normal for bar in bars]), short),
-                energy.Total(_sum([bar.reverse for bar in bars]), False),
-            )
-        )
-    return pieces
-
-
-def _sum(values: list[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+def _begins(period: str, first: date, after: date, zone: str) -> list[int]:
+    if period == "year":
+        return [strips.begin(first.year, month, zone) for month in range(1, 13)]
+    start, end = (routes_energy.begin(each, zone) for each in (first, after))
+    step = energy.SLOT
+    return list(range(start, end, step) if period == "day" else rollup.days(start, end, zone))
 
 
 def _headers(response: Response, reader: Reader) -> None:

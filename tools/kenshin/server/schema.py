@@ -87,7 +87,13 @@ class State(Base):
     rejected: Mapped[int] = mapped_column(BigInteger, default=0)
     rolled: Mapped[int] = mapped_column(BigInteger, default=0)  # hours before this are in `hours`
     purged: Mapped[int] = mapped_column(BigInteger, default=0)  # no instants before this are kept
-    want: Mapped[str] = mapped_column(Text, default="[]")  # of no use any more
+    # The newest that was measured, whatever the clocks say: sums of groups begin here.
+    power_t: Mapped[int | None] = mapped_column(BigInteger)
+    power: Mapped[int | None] = mapped_column(BigInteger)
+    normal_t: Mapped[int | None] = mapped_column(BigInteger)
+    normal: Mapped[int | None] = mapped_column(BigInteger)
+    reverse_t: Mapped[int | None] = mapped_column(BigInteger)
+    reverse: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Reading(Base):
@@ -212,6 +218,22 @@ class Day(Base):
     reverse: Mapped[int | None] = mapped_column(BigInteger)
     partial: Mapped[int] = mapped_column(SmallInteger)  # 1: not measured from end to end
     slots: Mapped[int] = mapped_column(SmallInteger)  # half-hourly values that are there
+
+
+class Strip(Base):
+    """A day by half-hours, a month by days, a year by months: what groups are summed from.
+
+    Each column is a JSON list; null = not measured. `partial` = 1: not measured from end to end.
+    """
+
+    __tablename__ = "strips"
+    __table_args__ = CLUSTERED
+    gateway_id: Mapped[int] = _key()
+    period: Mapped[int] = _key(SmallInteger)  # see `strips`
+    t: Mapped[int] = _key()  # its beginning in the gateway's time zone
+    normal: Mapped[str] = mapped_column(Text)
+    reverse: Mapped[str] = mapped_column(Text)
+    partial: Mapped[str] = mapped_column(Text)
 
 
 class Stale(Base):

@@ -10,6 +10,10 @@
     if (asked && !window.confirm(document.body.dataset.sure)) event.preventDefault();
   });
 
+  // A secret is the answer to a form: to load the page again shall not send the form again.
+  const shown = document.querySelector("[data-at]");
+  if (shown !== null) history.replaceState(null, "", shown.dataset.at);
+
   if (document.querySelector(LIVE) === null) return;
 
   // The page itself is fetched again; its live parts take the place of the old ones.
