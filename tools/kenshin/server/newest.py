@@ -64,7 +64,9 @@ def look(connection: Connection, gateway_id: int, until: int = 2**62) -> Newest:
     for kind, fields in ((INSTANT, (4, 7, 8)), (HALF_HOUR, (7, 8))):
         here = (Reading.gateway_id == gateway_id, Reading.kind == kind, Reading.t <= until)
         last = connection.scalar(select(func.max(Reading.t)).where(*here))
-        for place in fields if last is not None else ():
+        if last is None:
+            continue
+        for place in fields:
             column = {4: Reading.power, 7: Reading.normal, 8: Reading.reverse}[place]
             found = connection.execute(
                 select(Reading.t, column)

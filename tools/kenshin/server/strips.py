@@ -41,7 +41,9 @@ def day(
         bars = energy.bars(series, start, end)
         known = max(0, min(rolled, end) - start) // SLOT
         found.append(bars[:known] + [None] * (len(bars) - known))
-    return row(gateway_id, DAY, start, *found, [int(value is None) for value in found[0]])
+    return row(
+        gateway_id, DAY, start, found[0], found[1], [int(value is None) for value in found[0]]
+    )
 
 
 def begin(year: int, month: int, zone: str) -> int:
@@ -103,7 +105,7 @@ NOTHING = Bar(None, None, 0, 0)
 
 def loads(texts: Iterable[str | None]) -> list[list[Any] | None]:
     """Columns of many strips, at once: what costs is the call."""
-    return cast(Any, from_json("[" + ",".join([text or "null" for text in texts]) + "]"))
+    return from_json("[" + ",".join([text or "null" for text in texts]) + "]")
 
 
 def _columns(texts: Sequence[str]) -> list[Sequence[int | None]]:

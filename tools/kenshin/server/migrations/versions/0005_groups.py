@@ -48,7 +48,9 @@ def _fill(connection: sa.Connection, gateway: int) -> None:
     for kind, fields in _FIELDS:
         here = f"FROM readings WHERE gateway_id = {gateway:d} AND kind = {kind}"
         last = connection.scalar(sa.text(f"SELECT max(t) {here}"))
-        for field in fields if last is not None else ():
+        if last is None:
+            continue
+        for field in fields:
             row = connection.execute(
                 sa.text(
                     f"SELECT t, {field} {here} AND t >= {last - _WITHIN:d}"
