@@ -47,12 +47,16 @@ def _account() -> pwd.struct_passwd | None:
 
 
 class Cluster:
-    """A running PostgreSQL. `durable`: commits wait for the disk, as they do by default."""
+    """A running PostgreSQL. `durable`: commits wait for the disk, as they do by default.
 
-    def __init__(self, *, durable: bool) -> None:
+    `folder` = where its own folder is made; `settings` = more of PostgreSQL's, by their names.
+    """
+
+    def __init__(self, *, durable: bool, folder: Path | None = None, **settings: str) -> None:
         self._bin = binaries()
         self._account = _account()
-        self._folder = Path(tempfile.mkdtemp(prefix="kenshin-pg-"))
+        self._settings = settings
+        self._folder = Path(tempfile.mkdtemp(prefix="kenshin-pg-", dir=folder))
         self._password = secrets.token_urlsafe(16)
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -106,6 +110,7 @@ class Cluster:
             "shared_buffers": "256MB",
             "max_wal_size": "2GB",
             "fsync": "on" if durable else "off",
+            **self._settings,
         }
         self._process = self._run(
             "postgres", "-D", "data", *[f"--{name}={value}" for name, value in settings.items()]
@@ -145,6 +150,10 @@ class Cluster:
         """The process."""
         assert self._process is not None
         return self._process.pid
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
         """End it at once, its clients too; what was committed stays."""

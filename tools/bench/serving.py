@@ -62,6 +62,11 @@ class Served:
                 return int(line.split()[1]) * 1024
         return 0
 
+    def cpu(self) -> float:
+        """Seconds of processor time that it took."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self) -> None:
         """As a service manager does."""
         self._process.terminate()

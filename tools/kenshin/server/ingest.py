@@ -134,7 +134,6 @@ class _Work:
     twins: dict[int, Sequence[Any]] = field(default_factory=dict[int, Sequence[Any]])  # rejected
     stored: int = 0
     conflicts: int = 0
-    merged: int = -1  # the latest moment that several reports met at
 
 
 class _Round:
@@ -144,6 +143,7 @@ class _Round:
         self._connection = connection
         self._hot: Hot = hot.hot(connection)
         self._uploads = uploads
+        self._stands: dict[Moment, Row] = {}  # where several reports met, and the others with them
 
     def run(self, places: Sequence[int]) -> dict[int, Outcome | Exception]:
         states = self._hot.states([upload.gateway_id for upload in self._uploads])
@@ -219,12 +219,8 @@ class _Round:
         if there:
             more = [first[moment] for moment in there] + more
         if more:
-            latest: dict[int, int] = {}
-            for row in more:
-                latest[row[0]] = max(latest.get(row[0], -1), row[2])
-            for work in works:
-                work.merged = latest.get(work.upload.gateway_id, -1)
-            self._merge({**first, **there}, more, works)
+            self._stands = {**first, **there}
+            self._merge(self._stands, more, works)
         # What is read on the hour ends one hour and begins another.
         late = {
             (row[0], hour)
@@ -302,11 +298,11 @@ class _Round:
             told.tell(self._connection, self._hot, telling)
 
     def _newest(self, work: _Work) -> Newest:
-        before = Newest(*work.state[10:])
-        if work.merged >= before.oldest():
-            # Which of the values stands is for the merging to say.
-            return newest.look(self._connection, work.upload.gateway_id)
-        return newest.after(before, work.rows)
+        before, rows = Newest(*work.state[10:]), work.rows
+        if self._stands:
+            # Which of the values at a moment stands was for the merging to say.
+            rows = [self._stands[row[:3]] for row in rows]
+        return newest.after(before, rows)
 
 
 def _check(work: _Work) -> None:

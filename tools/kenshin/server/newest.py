@@ -27,10 +27,6 @@ class Newest(NamedTuple):
     reverse_t: int | None = None
     reverse: int | None = None
 
-    def oldest(self) -> int:
-        """No reading from before this changes anything."""
-        return min(-1 if t is None else t for t in (self.power_t, self.normal_t, self.reverse_t))
-
 
 def after(before: Newest, rows: Iterable[Any]) -> Newest:
     """`before` and new readings: rows of the table."""
