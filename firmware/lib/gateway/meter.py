@@ -208,7 +208,8 @@ class Meter:
 
     # The fixed-time values, when their announcement did not come. -> True when answered.
     async def read_slot(self):
-        frame = await self.get(bytes([e for e in (_EA, _EB) if self.has(e)]), self.try_ms)
+        epcs = bytes([e for e in (_EA, _EB) if self.has(e)])
+        frame = await self.get(epcs, self.try_ms) if epcs else None
         if frame is None:
             return False
         self._fixed(frame, "get")

@@ -152,7 +152,7 @@ def _request(r, now):
     if epc == _CLOCK:
         # The dates of the histories are the meter's; and EA and EB are wanted for the proof.
         epcs = bytes([e for e in (0x98, 0x97, 0xEA, 0xEB) if has(r, e)])
-        return ESV_GET, epcs, ms * 2
+        return ESV_GET, epcs or b"\x82", ms * 2  # it has none: any question will do
     if r.stage == 1:
         return ESV_GET, bytes([epc]), _HISTORY_MS
     if r.stage == 2:

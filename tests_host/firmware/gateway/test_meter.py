@@ -260,6 +260,17 @@ def test_a_meter_without_reverse_is_not_asked_for_it():
     assert rig.outbox.kept[-1].current_r is None and rig.outbox.kept[-1].power == 632
 
 
+def test_a_meter_without_fixed_time_values_is_not_asked_for_any():
+    rig = Rig()
+    run(rig.meter.learn())
+    rig.meter.memory.map = b"\xe0\xe1\xe7\xe8"
+    sent = len(rig.driver.sent)
+    assert not run(rig.meter.read_slot())
+    assert len(rig.driver.sent) == sent and not rig.meter.lacks_slot(SLOT)
+    run(rig.meter.poll(True))
+    assert rig.outbox.kept[0].normal == 65_139 * 1000
+
+
 def test_a_map_with_a_turned_bit_is_asked_for_again():
     rig = Rig()
     good = rig.props[0x9F]

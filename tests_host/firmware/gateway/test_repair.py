@@ -115,6 +115,14 @@ def test_clocks_that_are_days_apart_are_waited_for():
         assert len(rig.outbox.kept) >= 27
 
 
+def test_a_meter_that_tells_no_time_at_all_is_believed_to_have_ours():
+    rig = Rig(epcs=b"\x82\xe2\xe4\xe5")
+    rig.props[0x82] = b"\0\0F\0"
+    rig.steps(4)
+    assert [epc for epc, _ in rig.asked] == [0x82, 0xE5, 0xE2, 0xE4]
+    assert len(rig.outbox.kept) == 27
+
+
 def test_days_that_are_right_stay_when_the_clock_comes_back():
     rig = Rig()
     for k in range(48 * 30):
