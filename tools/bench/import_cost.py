@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meterlab.runtimes import Runtime, find_32_bit, find_runtimes
-from setup import build
+from setup import sizes
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRMWARE = ROOT / "firmware" / "lib"
@@ -89,7 +89,7 @@ class Cost:
 
     @property
     def lazy(self) -> bool:
-        return self.module.replace(".", "/") in build.LAZY
+        return self.module.replace(".", "/") in sizes.LAZY
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ def boards_page() -> str:
         "1. Copy a file of `firmware/lib/boards` that is like it, such as `atoms3lite.py`.",
         "2. Its name is the board's, without hyphen; each key of `TABLES` is what follows it.",
         "3. Change the pins. `generic.py` says what each entry means.",
-        "4. Enter the names in `names.py`, and the file under `LAZY` in `tools/setup/build.py`.",
+        "4. Enter the names in `names.py`, and the file under `LAZY` in `tools/setup/sizes.py`.",
         "5. `PYTHONPATH=tools:firmware/lib .venv/bin/python -m setup.docs` renews this page.",
         "6. `make test`.",
         "",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from setup.build import BUDGETS, LAZY, compile_tree
+from setup.build import compile_tree
+from setup.sizes import BUDGETS, LAZY
 
 WISUN = Path(__file__).resolve().parents[3] / "firmware" / "lib" / "wisun"
 # Loaded for a while, beside the rest.

@@ -9,7 +9,7 @@ import pytest
 from bench import import_cost
 from bench.import_cost import Cost, Costs, measure, order, smallest_heap, table
 from meterlab.runtimes import Runtime, find_runtimes
-from setup import build
+from setup import build, sizes
 
 runtimes = pytest.mark.parametrize("runtime", find_runtimes(), ids=str)
 
@@ -115,7 +115,7 @@ def test_imports_inside_functions_do_not_count(tmp_path: Path) -> None:
 
 
 def test_what_is_lazy_is_left_out_of_the_sums(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "LAZY", {"one/late": "when asked for"})
+    monkeypatch.setattr(sizes, "LAZY", {"one/late": "when asked for"})
     modules = [Cost("one.early", 100, 150), Cost("one.late", 1000, 1500), Cost("two.hw", 7, None)]
     lines = {line.split()[0]: line.split() for line in table(Costs(modules, 4321))[1:]}
     assert lines["one"] == ["one", "100", "150"]
