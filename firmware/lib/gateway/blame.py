@@ -32,8 +32,8 @@ def refusal(status, refused, pan):
         status.problem(
             "config",
             "wrong-password",
-            "the meter is near (%d dBm) but refused %d times: check broute.password"
-            % (pan.rssi, refused),
+            "the meter is near (%d dBm) but refused %d times: check broute.password, and the "
+            "first 24 characters of broute.id" % (pan.rssi, refused),
         )
     else:
         detail = "the meter refused to join, trying again (%d)" % refused

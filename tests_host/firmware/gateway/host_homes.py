@@ -7,6 +7,7 @@ import asyncio
 
 import pytest
 
+from campaign.house import RBID
 from house import START, House
 from meterlab.household import Household, day_of
 from meterlab.metering import Equipment, Metering
@@ -77,3 +78,15 @@ def test_two_controllers_do_not_fight_for_the_meter(kind: str) -> None:
         assert h.count["join"] == joins + 1
 
     House(kind=kind, conduct=Conduct(cleaning_ms=0), installed=TODAY).run(story)
+
+
+@pytest.mark.parametrize("kind", ["bp35a1", "bp35c0-j11"])
+def test_a_wrong_beginning_of_the_id_is_not_blamed_on_the_password_alone(kind: str) -> None:
+    """The meter is found by the end of the ID, and refuses as it does with a wrong password."""
+
+    async def story(h: House) -> None:
+        await h.until(lambda: h.status.code("config") == "wrong-password")
+        detail = h.status.detail("config")
+        assert "broute.password" in detail and detail.endswith("broute.id")
+
+    House({"broute.id": "FF" + RBID[2:]}, kind=kind, installed=TODAY).run(story)
