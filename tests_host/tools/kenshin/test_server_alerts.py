@@ -212,6 +212,11 @@ def test_energy_of_a_day(lab, board, slot, rule, after, kind, field):
         *[slot(10 + n, midnight + 86_400 + 1800 * n, **{field: v}) for n, v in enumerate([7, 0])]
     )
     assert after(11) == []
+    # Nor is the step to one that has counted more, or one value that was read wrongly.
+    lab.now += 3 * 1800
+    more = enumerate([40_000_000, 40_000_004, 40_300_000, 40_000_009])
+    board.upload(*[slot(20 + n, midnight + 90_000 + 1800 * n, **{field: v}) for n, v in more])
+    assert after(11) == []
 
 
 # ---- whose rule ----

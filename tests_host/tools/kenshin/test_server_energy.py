@@ -43,6 +43,9 @@ def series(slots, instants=()):
         ({0: 1000, 1800: 9000, 3600: 1010}, {}, 10, False),
         ({0: 1000, 1800: 500, 3600: 510}, {}, 10, True),  # it stays: another meter
         ({0: 1000, 1800: 9000, 3600: 10}, {}, 8000, True),
+        ({0: 1000, 1800: 5_001_001, 3600: 5_001_008}, {}, 7, True),  # another meter, or unit
+        ({0: 1000, 1800: 5_001_000, 3600: 5_001_007}, {}, 5_000_007, False),
+        ({0: 0, 1800: 0}, {1801: 100_000}, 100_000, False),  # a counter that counts by 10 kWh
         ({0: 0, 3600: 0}, {}, 0, False),
         ({0: 2**62, 3600: 2**62 + 1}, {}, 1, False),
     ],
@@ -85,6 +88,11 @@ def test_spans_side_by_side_are_together_the_whole(used, ends):
 def test_a_gap_in_the_bars_is_a_gap_and_the_first_slot_after_it_no_peak():
     found = series({0: 0, 1800: 5, 3 * 1800: 5000, 4 * 1800: 5003, 5 * 1800: 1})
     assert bars(found, T0, T0 + 5 * 1800) == [5, None, None, 3, None]
+
+
+def test_a_step_that_no_supply_carries_is_in_no_bar():
+    found = series({0: 1_000, 1800: 10_000_040, 3600: 10_000_080})
+    assert bars(found, T0, T0 + HOUR) == [None, 40]
 
 
 def test_a_single_wrong_value_makes_no_bar():

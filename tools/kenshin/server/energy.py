@@ -6,7 +6,7 @@ outlive the instants themselves: so a total is the same before and after old ins
 What is not known is None, never 0; energy from before the span is never put into it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -18,6 +18,8 @@ from kenshin.server.slots import HALF_HOUR, INSTANT
 SLOT = 1800
 # Seconds; of a longer span only the hours at its edges are loaded.
 LONG = 3 * 86_400
+# W. The low-voltage supply of such a meter carries 50,000.
+MOST = 1_000_000
 FIELDS = ("normal", "reverse")
 
 Point = tuple[int, int]  # t, cumulative 0.1 Wh
@@ -96,6 +98,17 @@ def believed(points: Sequence[Point]) -> list[Point]:
     return [*found, *points[1:][-1:]]
 
 
+def step(a: Point, b: Point) -> int | None:
+    """The energy from one value of the counter to a later one; None = not known.
+
+    One that falls is another meter, or one that began again at 0; one that rises as no supply can
+    is another meter, too, or counts in another unit. (Within less than a half-hour a counter may
+    go on by a whole unit of its own.)
+    """
+    used = b[1] - a[1]
+    return used if 0 <= used <= MOST * max(SLOT, b[0] - a[0]) // 360 else None
+
+
 def total(series: Series, start: int, end: int) -> Total:
     """The energy between two moments; None when there are not two values to tell it from."""
     inside = [point for point in believed(series.slots) if start <= point[0] <= end]
@@ -118,10 +131,9 @@ def total(series: Series, start: int, end: int) -> Total:
         ends = bool(inside) and end - inside[-1][0] <= SLOT
     if len(inside) < 2:
         return Total(None, True)
-    # A value that falls is another meter, or one that began again at 0: that step is unknown.
-    steps = [b[1] - a[1] for a, b in zip(inside, inside[1:], strict=False)]
-    whole = begins and ends and min(steps) >= 0
-    return Total(sum(step for step in steps if step > 0), not whole)
+    steps = [step(a, b) for a, b in zip(inside, inside[1:], strict=False)]
+    whole = begins and ends and None not in steps
+    return Total(sum(filter(None, steps)), not whole)
 
 
 def until(
@@ -151,11 +163,13 @@ def until(
     return found[0], found[1]
 
 
-def bars(series: Series, start: int, end: int, step: int = SLOT) -> list[int | None]:
-    """Energy of each `step` from start to end; None where an end of it was not measured."""
+def bars(series: Series, start: int, end: int) -> list[int | None]:
+    """Energy of each half-hour from start to end; None where an end of it was not measured."""
     known = dict(believed(series.slots))
-    found: list[int | None] = []
-    for t in range(start, end, step):
-        a, b = known.get(t), known.get(t + step)
-        found.append(b - a if a is not None and b is not None and b >= a else None)
-    return found
+    return [of_slot(known, t) for t in range(start, end, SLOT)]
+
+
+def of_slot(known: Mapping[int, int], t: int) -> int | None:
+    """Energy of the half-hour that begins at `t`, by the counter's values at each moment."""
+    a, b = known.get(t), known.get(t + SLOT)
+    return None if a is None or b is None else step((t, a), (t + SLOT, b))

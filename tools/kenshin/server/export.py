@@ -163,7 +163,7 @@ def _half_hours(connection: Connection, source: Source, start: int, end: int) ->
             (
                 *(source.code, _plain(source.name), units.rfc3339(t)),
                 *(_number(row[4], 4), _number(row[5], 4)),
-                *(_number(_used(each.get(t), each.get(t + energy.SLOT)), 4) for each in ends),
+                *(_number(energy.of_slot(each, t), 4) for each in ends),
                 *(QUALITIES[quality], " ".join(origins_of(origins))),
             )
         )
@@ -182,10 +182,6 @@ def _beside(
 def _believed(rows: list[Any], column: int) -> dict[int, int]:
     points = [(int(row[0]), int(row[column])) for row in rows if row[column] is not None]
     return dict(energy.believed(points))
-
-
-def _used(begin: int | None, end: int | None) -> int | None:
-    return end - begin if begin is not None and end is not None and end >= begin else None
 
 
 def _instants(connection: Connection, source: Source, start: int, end: int) -> Piece:

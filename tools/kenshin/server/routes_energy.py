@@ -164,7 +164,7 @@ def bars_of(
         ],
         total_normal=units.kwh(totals[0].value),
         total_reverse=units.kwh(totals[1].value),
-        total_partial=totals[0].partial,
+        total_partial=totals[0].partial or (totals[1].value is not None and totals[1].partial),
     )
 
 

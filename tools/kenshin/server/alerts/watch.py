@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from kenshin.server import rollup
+from kenshin.server import energy, rollup
 from kenshin.server.alerts import judge
 from kenshin.server.alerts.judge import Spread, Verdict
 from kenshin.server.alerts.rules import KINDS, Rule, assign, listed
@@ -188,19 +188,13 @@ def _energy(
         )
         .order_by(Reading.gateway_id, Reading.t)
     )
-    sums: dict[int, int] = {}
-    before: tuple[int, int] | None = None
+    counters: dict[int, list[energy.Point]] = {}
     for gateway_id, t, value in rows:
-        if t < begins[gateway_id]:
-            continue
-        if before is not None and before[0] == gateway_id:
-            # A counter that falls is another meter's: that step is unknown.
-            step = max(0, value - before[1])
-            sums[gateway_id] = sums.get(gateway_id, 0) + step
-        else:
-            sums[gateway_id] = 0
-        before = gateway_id, value
+        if t >= begins[gateway_id]:
+            counters.setdefault(gateway_id, []).append((t, value))
     for one in subjects:
-        value = sums.get(one.id)
+        points = energy.believed(counters.get(one.id, ()))
+        steps = [energy.step(a, b) for a, b in zip(points, points[1:], strict=False)]
+        value = sum(filter(None, steps)) if points else None
         verdict = judge.counted(value, rule.threshold * 10_000)
         yield Finding(rule, one.id, verdict, value, begins[one.id])
