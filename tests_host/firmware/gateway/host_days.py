@@ -75,6 +75,18 @@ def test_announcements_that_do_not_come_are_read() -> None:
         slots = [r for r in h.server.kind("half-hour") if r[2] >= START]
         assert len({r[2] for r in slots}) >= 5
         assert {r[9] for r in slots} == {"get"}
+        # and at five past: not before, for it may still come, and not much later
+        slot = (h.scheduler.utc_ms() // 1000 // 1800 + 1) * 1800
+        await asyncio.sleep(slot + 290 - h.scheduler.utc_ms() / 1000)
+        assert h.app.session.newest[0xEA] < slot
+        await asyncio.sleep(25)
+        assert h.app.session.newest[0xEA] == slot
+        # A meter that does not know it yet is asked three times, and not for ever.
+        asked: list[int] = []
+        old = h.world.meter.metering.get(0xEA)
+        h.world.meter.metering.getters[0xEA] = lambda: asked.append(1) or old
+        await asyncio.sleep(1800 + 1000)
+        assert len(asked) == 3
 
     from meterlab.meter import Manners
 

@@ -40,6 +40,21 @@ def test_a_long_outage_is_thinned_and_half_hours_are_spared():
         assert whole == len([t for t in times if t % 300 == 0]) > len(times) // 6
 
 
+def test_a_flood_that_leaves_no_time_to_thin_costs_half_hours_last():
+    with FlashRoom() as room:
+        small(room)
+        board = Board(room)
+        box = board.box
+        box.on_delivered = None
+        for i in range(1200):
+            if i % 24 == 0:
+                box.append(half_hour(T + 1800 * (i // 24), i))
+            box.append(instant(T + i, i))
+        assert room.used() <= ROOM
+        assert len(box) == 1250 - board.counts["dropped.instant"] < 1250
+        assert len([row for row in each(box) if row[1] == "half-hour"]) == 50
+
+
 def test_thinning_to_minutes_keeps_one_of_each_minute():
     with FlashRoom() as room:
         small(room)
