@@ -1,9 +1,12 @@
 """Logging in: no default password, roles, sessions that end, forms that cannot be forged."""
 
 import re
+import threading
+import time
 
 import pytest
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, text
+from tests_host.tools.kenshin.conftest import LIMIT
 
 from kenshin.server import people, rates, settings, web
 from kenshin.server.routes_people import WINDOW, WRONG_ADDRESS, WRONG_NAME
@@ -260,6 +263,46 @@ def test_the_first_link_is_void_once_there_is_an_owner_and_after_a_week(lab, fre
         link = people.invite(connection, bert, T0)
     lab.now += people.INVITED
     assert "does not work" in lab.visitor().get(f"/welcome/{link}").text
+
+
+def test_a_link_and_the_last_owner_are_one_also_at_the_same_moment(postgres_lab):
+    lab, refused = postgres_lab, []
+    with lab.store.writing() as connection:
+        connection.execute(delete(Session))
+        connection.execute(delete(User))
+        link = people.invite(connection, None, T0)
+
+    def at_once(first, second):
+        def late():
+            try:
+                with lab.store.writing() as connection:
+                    second(connection)
+            except people.PeopleError as error:
+                refused.append(str(error))
+
+        thread = threading.Thread(target=late)
+        with lab.store.writing() as connection:
+            first(connection)
+            thread.start()
+            until = time.monotonic() + LIMIT
+            blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            while time.monotonic() < until and not connection.scalar(blocked):
+                time.sleep(0.01)
+        thread.join(LIMIT)
+
+    at_once(
+        lambda connection: people.accept(connection, link, "Anna", PASSWORD, T0),
+        lambda connection: people.accept(connection, link, "Eve", PASSWORD, T0),
+    )
+    assert refused == ["this link does not work any more"]
+    with lab.store.writing() as connection:
+        anna, bert = people.find(connection, "Anna"), people.add(connection, "Bert", "owner", T0)
+        people.set_password(connection, bert, PASSWORD)
+    at_once(
+        lambda connection: people.set_role(connection, anna, "viewer"),
+        lambda connection: people.remove(connection, bert),
+    )
+    assert refused[1:] == ["this is the only owner: make somebody else owner first"]
 
 
 def test_a_person_who_is_invited_keeps_name_and_role(lab, anna):

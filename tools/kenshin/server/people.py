@@ -168,13 +168,15 @@ def remove(connection: Connection, user_id: int) -> None:
 
 
 def _not_the_last(connection: Connection, user_id: int) -> None:
-    others = connection.scalar(
-        select(func.count())
-        .select_from(User)
-        .where(User.role == "owner", User.password.is_not(None), User.id != user_id)
-    )
-    mine = connection.scalar(select(User.role).where(User.id == user_id))
-    if mine == "owner" and not others:
+    # Locked, so that of two owners who remove each other at once one stays.
+    owners = connection.execute(
+        select(User.id, User.password.is_not(None))
+        .where(User.role == "owner")
+        .order_by(User.id)
+        .with_for_update()
+    ).all()
+    others = any(ready for number, ready in owners if number != user_id)
+    if not others and any(number == user_id for number, _ in owners):
         raise PeopleError("this is the only owner: make somebody else owner first")
 
 
@@ -313,12 +315,13 @@ def invited(connection: Connection, secret: str, now: int) -> Invited | None:
 def accept(connection: Connection, secret: str, name: str, password: str, now: int) -> int:
     """Set the password of whom the link is for; the person's number. Raises PeopleError."""
     found = invited(connection, secret, now)
-    if found is None:
+    used = delete(Invitation).where(Invitation.sha256 == tokens.sha256(secret))
+    # Who deletes it has it: another who opened it at the same moment waits here, and is late.
+    if found is None or connection.execute(used).rowcount != 1:
         raise PeopleError("this link does not work any more")
     check_password(password)
     user_id = found.user_id
     if user_id is None:
         user_id = add(connection, name, "owner", now)
     set_password(connection, user_id, password)
-    connection.execute(delete(Invitation).where(Invitation.sha256 == tokens.sha256(secret)))
     return user_id
