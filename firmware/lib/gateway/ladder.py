@@ -77,15 +77,15 @@ PAUSES_DEAD = (0, 0, 10, 20, 40)
 WAIT = const(60)
 
 # Joins trouble the meter: there are at most so many in the first silent hour, and within an hour
-# later on. Some may follow each other as the pauses have it; any more of them keep apart, twice as
-# far where the last look heard no beacon. But a meter that is heard where none was, or refuses
-# where none answered or the module failed, is back, and may only be clearing away the old session:
-# then the next join comes at once, or after the first pause, for so many refusals.
+# later on. They keep apart, twice as far where the last look heard no beacon, so that the hour
+# never runs out of them. What it has to spare beyond these is for joins that come sooner: some at
+# first, as the pauses have it; and when a meter is heard where none was, or refuses, for it may be
+# back and clearing away the old session: so many refusals in a row are taken for that.
 MOST = const(15)
 MOST_LATER = const(12)
 QUICK = const(4)
 QUICK_LATER = const(2)
-APART = const(350)  # s
+APART = const(360)  # s
 LOOK = const(60)  # s; how often its channel is listened to while a join is kept waiting
 REFUSALS = const(3)
 HOUR = const(3600)
@@ -139,7 +139,11 @@ class Ladder:
         memory = self._memory
         back = heard and not memory[_HEARD]
         memory[_HEARD] = heard
-        return back and not self._apart(now, True)
+        if not back:
+            return False
+        wait = self._apart(now, True)
+        memory[_DUE] = min(memory[_DUE], now + wait)
+        return not wait
 
     def lost(self):
         """The session has ended, or there was none."""
@@ -225,12 +229,23 @@ class Ladder:
         first = now - memory[_SINCE] < HOUR
         joins = [t for t in memory[_JOINS:] if now - t < HOUR]
         wait = 0
-        if not back and len(joins) >= (QUICK if first else QUICK_LATER):
+        soon = back or len(joins) < (QUICK if first else QUICK_LATER)
+        if joins and not (soon and self._spare(joins, now)):
             wait = joins[-1] + (APART if memory[_HEARD] else 2 * APART) - now
         most = MOST if first else MOST_LATER
         if len(joins) >= most:
             wait = max(wait, joins[-most] + HOUR - now)
         return max(wait, 0)
+
+    # Is a join now one that the next hour can do without, when all after it keep apart?
+    def _spare(self, joins, now):
+        end = self._memory[_SINCE] + HOUR
+        count = 1
+        for t in range(now, now + HOUR, APART):
+            if count + sum([t - old < HOUR for old in joins]) > (MOST if t < end else MOST_LATER):
+                return False
+            count += 1
+        return True
 
 
 def find(state, cause, failures):

@@ -83,13 +83,11 @@ class Link:
                 self.status.event(0x38 + STEPS.index(step), 0)
             cause = await self._do(step, beat, early)
             if cause is None:
-                return self._look(early * 1000)
+                return self._look(max(ladder.early(self._now()), 1) * 1000)
 
     # While a join is kept waiting, the meter's channel is listened to now and then.
     def _look(self, ms):
-        if self.ladder.state in ("known", "fresh") and self.ladder.step == "join":
-            return min(ms, LOOK * 1000)
-        return ms
+        return min(ms, LOOK * 1000) if self.ladder.state in ("known", "fresh") else ms
 
     # The step, and then what the state is about: each is done by who stands there.
     # -> what came of it: a cause of the ladder's table; None: it was too early, and still is.

@@ -54,18 +54,18 @@ def test_the_pauses_and_the_bound() -> None:
     assert f"{dead} s while the module is dead" in text
     assert f"{ladder.WAIT} s for the budget" in text
     match = re.search(
-        r"at most (\d+) in the first hour of a silence, and (\d+) within .* (\d+) of them may "
-        r".* later on (\d+); any more begin (\d+) s apart, .* listened to every (\d+) s: .* first "
-        r"(\d+) refusals .* follows after (\d+) s",
+        r"at most (\d+) in the first hour of a silence, and (\d+) within .* begin (\d+) s apart, .* "
+        r"come sooner: (\d+) at first, .* later on (\d+); .* listened to every (\d+) s; .* first (\d+) "
+        r"refusals in a row one (\d+) s later",
         text,
     )
     assert match
     assert tuple(map(int, match.groups())) == (
         ladder.MOST,
         ladder.MOST_LATER,
+        ladder.APART,
         ladder.QUICK,
         ladder.QUICK_LATER,
-        ladder.APART,
         ladder.LOOK,
         ladder.REFUSALS,
         ladder.PAUSES[1],

@@ -212,7 +212,7 @@ def waiting(heard):
     for _ in range(4):
         ladder.joins(5)
     ladder.looked(heard, 5)
-    assert ladder.next("no-join", 5, 0) == ("join", 350_000 if heard else 700_000)
+    assert ladder.next("no-join", 5, 0) == ("join", 360_000 if heard else 720_000)
     return memory
 
 
@@ -225,7 +225,7 @@ def test_a_meter_that_comes_back_is_joined_at_once():
     assert status.counters["event.39"] == 1, "a look is no step"
     radio = Radio([None], looks=[[NEAR]])
     joined, _, _, clock, _ = connect(radio, kept, silence=waiting(True))
-    assert joined and clock.slept == [60_000] * 5 + [50_000]
+    assert joined and clock.slept == [60_000] * 6
 
 
 def test_a_module_that_dies_while_a_join_waits_is_set_up():
@@ -318,6 +318,13 @@ def test_a_used_up_budget_is_no_dead_module():
     joined, _, status, clock, _ = connect(radio, (0x3B, 0x8CF5, MAC), pauses=3)
     assert not joined and status.code("radio") == "limited"
     assert radio.named("join") == 0
+
+
+# A module that may send again tells it by nothing but the beacons that it hears.
+def test_after_a_used_up_budget_the_meter_is_looked_for_each_minute():
+    radio = Radio([GateClosed("limited"), None], looks=[[NEAR], [], [], [NEAR]])
+    joined, _, _, clock, _ = connect(radio, (0x3B, 0x8CF5, MAC), silence=waiting(False))
+    assert joined and clock.slept == [60_000] * 3
 
 
 def test_a_meter_that_comes_back_during_the_scan_is_no_wrong_id():
