@@ -1,18 +1,18 @@
-# What is done next about a meter that does not answer, and after which pause: the whole of it is
-# in the tables here, which docs/reconnect.md shows. Loaded for one attempt to join, and dropped;
-# the numbers it goes by are a list that outlives it.
+# What is done next about a meter that does not answer, and after which pause: all of it is in the
+# tables here, which docs/reconnect.md shows. Loaded for one attempt to join; the numbers it goes
+# by are a list that outlives it.
 from micropython import const
 
-# In order: "retry" asks the meter once more, within the session; "wait" only waits for the budget;
-# "setup" finds the module, and hands it the credentials; "join" the PAN at hand; "scan" all
-# channels; "reset" by command; "pin", "power" by these, where a board has them; "board" the board
-# itself. A step that needs it begins with a setup. "climb": see CLIMB.
+# "retry" asks the meter once more, within the session; "wait" only waits for the budget; "setup"
+# finds the module, and hands it the credentials; "join" the PAN at hand; "scan" all channels;
+# "reset" by command; "pin", "power" by these, where a board has them; "board" the board itself. A
+# step that needs it begins with a setup. "climb": see CLIMB.
 STEPS = ("setup", "join", "scan", "reset", "pin", "power", "board", "retry", "wait")
 
 # (state, cause, failures, step, next state): what is done when a cause has been met in a state
-# after that many failures in a row of whatever cause, or more. Of several the last one counts. 0:
-# that is no failure, and the step follows at once. The module has a count of its own, since
-# the last climb, in whatever state it failed.
+# after so many failures in a row of whatever cause, or more; of several the last one counts. 0: no
+# failure, and the step follows at once. The module's are counted by themselves, in whatever state,
+# since the last climb.
 TABLE = (
     # In a session. The talking side does the retries, for this table is not loaded then.
     ("talk", "start", 1, "join", "known"),
@@ -24,7 +24,7 @@ TABLE = (
     ("talk", "expired", 1, "join", "known"),  # and not renewed in time
     ("talk", "closed", 1, "join", "known"),  # by the meter
     ("talk", "reboot", 1, "setup", "dead"),  # of the module
-    ("talk", "torn", 1, "retry", "talk"),  # half a datagram lies in the module: is filled up
+    ("talk", "torn", 1, "retry", "talk"),  # half a datagram lies in the module
     ("talk", "torn", 2, "setup", "dead"),
     ("talk", "torn", 4, "climb", "seek"),
     ("talk", "module", 1, "retry", "talk"),  # it refused a command, or left it unanswered
@@ -64,29 +64,27 @@ TABLE = (
     ("dead", "module", 1, "climb", "dead"),
 )
 
-# The rungs that a climb takes in turn, from the first again after the last; and every so many
-# climbs, the board's reset: about once in an hour of a dead module, or a day without a meter.
+# The rungs that a climb takes in turn; and every so many climbs the board's reset: about once an
+# hour with a dead module, a day without a meter.
 CLIMB = {"seek": ("reset", "pin", "power"), "dead": ("pin", "power")}
 LAST = {"seek": 60, "dead": 60}
 
-# Seconds before a step, growing from attempt to attempt; the first comes at once. A fifth of it is
-# added by a die: a street's gateways must not rejoin in step. They begin anew when it is heard.
-# Haste harms no dead module.
+# Seconds before a step, growing from attempt to attempt. A fifth is added by a die: a street's
+# gateways must not rejoin in step. They begin anew when it is heard. Haste harms no dead module.
 PAUSES = (0, 10, 20, 40, 80, 160, 200)
 PAUSES_DEAD = (0, 0, 10, 20, 40)
 WAIT = const(60)
 
 # Joins trouble the meter: there are at most so many in the first silent hour, and within an hour
-# later on. They keep apart, twice as far where the last look heard no beacon, so that the hour
-# never runs out of them. What it has to spare beyond these is for joins that come sooner: some at
-# first, as the pauses have it; and when a meter is heard where none was, or refuses, for it may be
-# back and clearing away the old session: so many refusals in a row are taken for that.
+# later on. They keep apart, twice as far where the last look heard no beacon. What the hour has to
+# spare is for joins that come sooner: some at first; when a meter is heard where none was; and
+# after so many refusals, for it may be back, and clearing away the old session.
 MOST = const(15)
 MOST_LATER = const(12)
 QUICK = const(4)
 QUICK_LATER = const(2)
 APART = const(360)  # s
-LOOK = const(60)  # s; how often its channel is listened to while a join is kept waiting
+LOOK = const(60)  # s; how often its channel is listened to meanwhile
 REFUSALS = const(3)
 HOUR = const(3600)
 
@@ -98,7 +96,7 @@ _SINCE = const(4)  # s: when the silence began
 _STEP = const(5)  # the step that is due
 _REFUSED = const(6)  # so often in a row that was the failure
 _DUE = const(7)  # s: when it is
-_HEARD = const(8)  # whether the last look heard a beacon, as far as is known
+_HEARD = const(8)  # whether the last look heard a beacon
 _BROKEN = const(9)  # the module's failures
 _HASTE = const(10)  # and its next pause
 _JOINS = const(11)  # s: the last joins, the newest last
@@ -111,7 +109,7 @@ def fresh(now, pause=0):
 
 
 class Ladder:
-    """The way through one silence. `memory`: see fresh; times are whole seconds."""
+    """The way through one silence. `memory`: see fresh; times are in s."""
 
     def __init__(self, memory):
         self._memory = memory
@@ -135,7 +133,7 @@ class Ladder:
         return max(self._memory[_DUE] - now, 0)
 
     def looked(self, heard, now):
-        """Remember what a look came to -> is the meter back, so that it may be joined early?"""
+        """Remember what a look came to -> is the meter back, to be joined early?"""
         memory = self._memory
         back = heard and not memory[_HEARD]
         memory[_HEARD] = heard
@@ -169,7 +167,7 @@ class Ladder:
         """
         memory = self._memory
         state = self.state
-        # Who talked has made the retries, or there was nothing to retry.
+        # Who talked has made the retries.
         talk = state == "talk"
         if cause == "module" or cause == "torn":
             memory[_BROKEN] += 1
@@ -202,7 +200,7 @@ class Ladder:
             ms = WAIT * 1000
         elif good:
             ms = 0
-            # A module that was found proves nothing: pauses that have grown stay so.
+            # A module that was found proves nothing: the pauses stay.
             if cause == "heard" or not memory[_PAUSE]:
                 memory[_PAUSE] = 1
         else:
@@ -223,29 +221,21 @@ class Ladder:
             return "board"
         return CLIMB[goal][rung % len(CLIMB[goal])]
 
-    # Seconds until one more join may begin.
+    # Seconds until one more join may begin: none when it may come soon, and the hour to come can
+    # do without it when all after it keep apart. So the bound is never met.
     def _apart(self, now, back):
         memory = self._memory
-        first = now - memory[_SINCE] < HOUR
+        end = memory[_SINCE] + HOUR
         joins = [t for t in memory[_JOINS:] if now - t < HOUR]
-        wait = 0
-        soon = back or len(joins) < (QUICK if first else QUICK_LATER)
-        if joins and not (soon and self._spare(joins, now)):
-            wait = joins[-1] + (APART if memory[_HEARD] else 2 * APART) - now
-        most = MOST if first else MOST_LATER
-        if len(joins) >= most:
-            wait = max(wait, joins[-most] + HOUR - now)
-        return max(wait, 0)
-
-    # Is a join now one that the next hour can do without, when all after it keep apart?
-    def _spare(self, joins, now):
-        end = self._memory[_SINCE] + HOUR
-        count = 1
+        soon = back or len(joins) < (QUICK if now < end else QUICK_LATER)
+        count = 0
         for t in range(now, now + HOUR, APART):
-            if count + sum([t - old < HOUR for old in joins]) > (MOST if t < end else MOST_LATER):
-                return False
             count += 1
-        return True
+            most = MOST if t < end else MOST_LATER
+            soon = soon and count + sum([old > t - HOUR for old in joins]) <= most
+        if soon or not joins:
+            return 0
+        return max(joins[-1] + (APART if memory[_HEARD] else 2 * APART) - now, 0)
 
 
 def find(state, cause, failures):

@@ -35,6 +35,11 @@ async def learn(meter):
             return False
         _settle(meter, plan.values)
     if meter.clock.quality in (None, "server") and meter.has(0x97):
+        # Until the next poll it is left to a time server, which knows the second, too. By the
+        # meter's minutes a reading may seem older than those from before the board's start.
+        if memory.told is None:
+            memory.told = 0
+            return False
         await _read_clock(meter)
     return True
 

@@ -13,6 +13,7 @@ _AGAIN_MS = const(30_000)  # after a failed one: patience is a number of polls, 
 _MODULE_STRIKES = const(2)  # commands in a row that the module refused or left unanswered
 _HISTORY_AFTER_MS = const(60_000)  # live readings come first
 _NAP_MS = const(3_000)
+_SECOND_MS = const(2_000)
 _SLOT = const(1800)
 _SLOT_LATE = const(300)  # AIF 3.3.1: read EA/EB when nothing came by five past
 _SLOT_TRIES = const(3)
@@ -82,8 +83,9 @@ class Live:
                             energy_due = now + energy_ms
                     again = now + _AGAIN_MS
                     # Fixed steps, so that the polls do not drift; a late one is not made up for,
-                    # and one that was repeated until the next was due stands for that too.
-                    if clock.ms() >= due:
+                    # and one that was repeated until the next was due stands for that too: no
+                    # two share a second, even while the clock runs at half speed.
+                    if clock.ms() + _SECOND_MS >= due:
                         due += poll_ms
                         if due <= clock.ms():
                             due = clock.ms() + poll_ms

@@ -112,6 +112,8 @@ class J11(Port):
                     await self._ask(0x0005, self._state.data(0x0005))
                 elif error.code in ("3D", "52"):
                     await self._clock.sleep_ms(_PAUSE)
+                elif error.code == "37":  # it has started anew, and may have sent it before
+                    raise Timeout("0008")
                 else:
                     raise
             else:

@@ -54,9 +54,9 @@ def test_the_pauses_and_the_bound() -> None:
     assert f"{dead} s while the module is dead" in text
     assert f"{ladder.WAIT} s for the budget" in text
     match = re.search(
-        r"at most (\d+) in the first hour of a silence, and (\d+) within .* begin (\d+) s apart, .* "
-        r"come sooner: (\d+) at first, .* later on (\d+); .* listened to every (\d+) s; .* first (\d+) "
-        r"refusals in a row one (\d+) s later",
+        r"at most (\d+) in the first hour of a silence, and (\d+) within .* begin (\d+) s "
+        r"apart, .* come sooner: (\d+) at first, .* later on (\d+); .* listened to every (\d+) s; "
+        r".* first (\d+) refusals in a row one (\d+) s later",
         text,
     )
     assert match

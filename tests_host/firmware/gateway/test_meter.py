@@ -56,7 +56,7 @@ class Rig:
         self.mute = 0  # requests to leave unanswered
         self.air = asyncio.Lock()
         self.settings = {"poll.timeout": 10}
-        self.tid = self.map = self.constants = None  # what a session remembers
+        self.tid = self.map = self.constants = self.told = None  # what a session remembers
         self.ring = []
         self.pending = []
         self.newest = {}
@@ -199,6 +199,7 @@ def test_late_answer_becomes_a_reading_of_its_own_time():
 def test_unknown_clock_keeps_uptime_and_no_quality():
     rig = Rig({0x97: None, 0x98: None}, utc=None)
     run(rig.meter.learn())
+    run(rig.meter.learn())
     asked = rig.clock.ms()
     run(rig.meter.poll(False))
     r = rig.outbox.kept[0]
@@ -207,7 +208,9 @@ def test_unknown_clock_keeps_uptime_and_no_quality():
 
 def test_the_meters_clock_is_a_fallback():
     rig = Rig(utc=None)
-    run(rig.meter.learn())
+    assert not run(rig.meter.learn()), "a time server may yet answer"
+    assert not rig.meter.memory.told and rig.meter.scale.known
+    assert run(rig.meter.learn())
     told, at = rig.meter.memory.told  # the session sets the clock by it
     assert told - at // 1000 + rig.clock.ms() // 1000 == utc(2026, 5, 20, 14, 26, 0)
 
