@@ -26,8 +26,9 @@ def section() -> Section:
         "Server: uploads",
         f"Real HTTP on the loopback to `kenshin server run`, one process, {_SECONDS:.0f} s each; "
         "an upload is answered when it is safe on the disk (SQLite: synchronous=FULL; "
-        "PostgreSQL: fsync and synchronous_commit on). All readings are new, each upload carries "
-        "a status. Swarm and database run on the same two cores, so these are rather too low. "
+        "PostgreSQL: fsync and synchronous_commit on). Each gateway was heard once before. "
+        "All readings are new, each upload carries a status. Swarm and database run on the "
+        "same two cores, so these are rather too low. "
         "Wait: from request to answer, with as many requests at once as are in brackets. CPU: of "
         "one core, by the server and by the swarm, while the run lasted; the rest of two cores "
         "went to PostgreSQL, to the system, or to nobody. Per CPU second: readings by the "
@@ -54,6 +55,8 @@ def _measure(kind: str, table: Table, missed: list[str], notes: list[str]) -> No
         served = Served(where)
         try:
             for count, crowd in crowds.items():
+                # Each is heard once before, as by a server that has run for a minute.
+                swarm.run(served.port, crowd, swarm.Load(1, 64, True, 60.0, len(crowd)))
                 best: dict[int, float] = {}
                 for words, batch, at_once, keep in _CASES:
                     load = swarm.Load(batch, at_once, keep, _SECONDS)

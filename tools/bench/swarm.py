@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import cast
@@ -28,18 +29,23 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`batch` readings per request; `at_once` requests; `keep` = connections are used again."""
+    """`batch` readings per request; `at_once` requests; `keep` = connections are used again.
+
+    It ends after `seconds`, or when `most` requests were made.
+    """
 
     batch: int
     at_once: int
     keep: bool
     seconds: float
+    most: int = sys.maxsize
 
 
 @dataclass
 class Result:
     """What the server took."""
 
+    begun: int = 0
     requests: int = 0
     readings: int = 0
     seconds: float = 0.0
@@ -125,7 +131,8 @@ async def _upload(port: int, ring: asyncio.Queue[Gateway], load: Load, result: R
     loop = asyncio.get_running_loop()
     until = loop.time() + load.seconds
     link: _Exchange | None = None
-    while loop.time() < until:
+    while loop.time() < until and result.begun < load.most:
+        result.begun += 1
         gateway = ring.get_nowait()
         request = _request(gateway, load)
         begun = loop.time()

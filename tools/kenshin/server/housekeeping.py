@@ -3,9 +3,7 @@
 Every server process tries; the one that holds the lease works (see `leases`).
 """
 
-import logging
 import secrets
-import threading
 import time
 from collections.abc import Callable
 
@@ -13,9 +11,8 @@ from sqlalchemy import delete, or_, select
 
 from kenshin.server import hot, leases, rollup, settings
 from kenshin.server.schema import Health, Invitation, Rate, Session, State
-from kenshin.server.store import Store, Unavailable
-
-log = logging.getLogger("kenshin.server")
+from kenshin.server.store import Store
+from kenshin.server.wheel import Wheel
 
 EVERY = 60.0  # seconds between two looks
 DROP_EVERY = 3600
@@ -32,27 +29,15 @@ class Housekeeper:
         self._now = now
         self._me = secrets.token_hex(8)
         self._dropped = 0  # when what is old was last dropped
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
+        self._wheel = Wheel(_NAME, EVERY, self.work)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._wheel.start()
 
     def close(self) -> None:
         """Finish the step under way."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY):
-            try:
-                self.work()
-            except Unavailable as error:
-                log.warning("housekeeping: not now: %s", error.why)
-            except Exception:  # the log has it in full; uploads go on without it
-                log.exception("housekeeping failed; it is tried again")
+        self._wheel.close()
 
     def work(self) -> None:
         """Do all that is due, if it is ours to do."""
@@ -82,7 +67,7 @@ class Housekeeper:
         begun = time.monotonic()
         for gateway_id in ids:
             more = True
-            while more and not self._stop.is_set():
+            while more and not self._wheel.stopping:
                 with self._store.writing() as connection:
                     more = rollup.roll(connection, gateway_id, now)
                 if time.monotonic() - begun > LEASE / 3:
@@ -111,14 +96,14 @@ class Housekeeper:
 
     def _purge(self, limit: int) -> None:
         after = -1
-        while not self._stop.is_set():
+        while not self._wheel.stopping:
             with self._store.reading() as connection:
                 ids = rollup.to_purge(connection, limit, after, _AT_ONCE)
             if not ids:
                 return
             for gateway_id in ids:
                 gone = 1
-                while gone and not self._stop.is_set():
+                while gone and not self._wheel.stopping:
                     with self._store.writing() as connection:
                         gone = rollup.purge(connection, gateway_id, limit)
             after = ids[-1]

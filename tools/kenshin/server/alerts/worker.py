@@ -3,7 +3,6 @@
 import json
 import logging
 import secrets
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from kenshin.server import leases, settings, units
 from kenshin.server.alerts import book, hook, mail, outbox, rules, texts, watch
 from kenshin.server.alerts.ways import NotSent
 from kenshin.server.store import Store, Unavailable
+from kenshin.server.wheel import Wheel
 
 log = logging.getLogger("kenshin.server")
 
@@ -34,32 +34,20 @@ class Alarms:
         self._awake = 0  # since when silence is the gateways' own
         self._slow = 0  # when slow kinds were looked at
         self._forgot = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
+        self._wheel = Wheel(_NAME, EVERY, self.work)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._wheel.start()
 
     def close(self) -> None:
         """Finish what is being sent, and let another process go on at once."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        if self._wheel.close():
             try:
                 with self._store.writing() as connection:
                     leases.give_up(connection, _NAME, self._me, self._now())
             except Unavailable as error:
                 log.warning("alerts: the lease runs out by itself: %s", error.why)
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY):
-            try:
-                self.work()
-            except Unavailable as error:
-                log.warning("alerts: not now: %s", error.why)
-            except Exception:  # the log has it in full; uploads go on without it
-                log.exception("alerts failed; it is tried again")
 
     def work(self) -> bool:
         """Do all that is due, if it is ours to do; whether it was."""
@@ -98,7 +86,7 @@ class Alarms:
         with self._store.reading() as connection:
             due = outbox.due(connection, now)
         for rule_id, way in due:
-            while not self._stop.is_set() and time.monotonic() - begun < _SENDING:
+            while not self._wheel.stopping and time.monotonic() - begun < _SENDING:
                 with self._store.writing() as connection:
                     batch = outbox.claim(connection, rule_id, way, now)
                 if batch is None or not self._try(batch, now):
