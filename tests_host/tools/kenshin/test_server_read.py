@@ -130,6 +130,9 @@ def test_gateways_are_listed_page_by_page(lab, client_get):
             assert page["gateways"]
             found += [g["code"] for g in page["gateways"]]
         assert found == codes
+    for wrong in ("\0", "PSW", "psw00000000x"):
+        answer = lab.client.get("/api/v1/gateways", params={"after": wrong})
+        assert (answer.status_code, answer.json()["errors"][0]["where"]) == (422, "query.after")
 
 
 def test_a_new_gateway_has_nothing_and_says_so(board):

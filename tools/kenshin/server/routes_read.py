@@ -35,7 +35,7 @@ def list_gateways(
     request: Request,
     response: Response,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    after: Annotated[str, Query(max_length=11, description="a service code")] = "",
+    after: Annotated[str, Query(pattern="^[a-z0-9]{0,11}$", description="a service code")] = "",
 ) -> answers.GatewayList:
     """Gateways in the order of their service codes; `next` leads to the following ones."""
     with service.store.reading() as connection:
