@@ -141,6 +141,25 @@ def test_http_1_0_is_served_as_boards_speak_it(start, new_board, instant):
     assert json.loads(content)["ack"] == [[1, 1]]
 
 
+def test_a_board_that_still_writes_hears_why_it_is_refused(start):
+    server = start()
+    host, port = server.url.removeprefix("http://").split(":")
+    body = b" " * 20_000
+    head = (
+        f"POST /api/v1/readings HTTP/1.0\r\nHost: {host}\r\n"
+        f"Authorization: Bearer wrong\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), LIMIT) as connection:
+        connection.sendall(head.encode() + body[:100])
+        # Nothing comes, and nothing breaks, before it has said all.
+        connection.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        connection.settimeout(LIMIT)
+        connection.sendall(body[100:])
+        assert connection.recv(4096).startswith(b"HTTP/1.1 401 ")
+
+
 def test_a_half_sent_upload_hurts_nobody(start, new_board, instant):
     server = start()
     board = new_board(server)

@@ -1,6 +1,7 @@
 """Reading a request's body: bounded in size and in time, before anything looks at it."""
 
 import asyncio
+from contextlib import suppress
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -12,7 +13,8 @@ async def read(request: Request, limit: int, seconds: float) -> bytes:
     """The whole body, of at most `limit` bytes, within `seconds`.
 
     Raises Problem: too-large, too-slow, incomplete, encoding. What is then still to come is read
-    and dropped by the web server, so that the other side gets the answer and no reset.
+    and dropped by the web server, so that the other side gets the answer and no reset; unless it
+    speaks HTTP/1.0, see drop().
     """
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem("encoding")
@@ -34,3 +36,13 @@ async def read(request: Request, limit: int, seconds: float) -> bytes:
     except ClientDisconnect:
         raise Problem("incomplete") from None
     return bytes(body)
+
+
+async def drop(request: Request, limit: int, seconds: float) -> None:
+    """Read and forget the body of a request that is refused anyway.
+
+    After the answer to an HTTP/1.0 request, which a board's is, the web server closes: whoever is
+    still writing then gets a reset in place of the answer.
+    """
+    with suppress(Problem):  # one reason is enough
+        await read(request, limit, seconds)

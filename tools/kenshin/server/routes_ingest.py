@@ -66,7 +66,11 @@ async def upload(request: Request, service: Served) -> Response:
 async def receive(request: Request, service: Service) -> Response:
     """Answer one upload. Raises Problem, Unavailable."""
     limits = service.limits
-    gateway, passed = await _uploader(request, service)
+    try:
+        gateway, passed = await _uploader(request, service)
+    except Problem:
+        await body.drop(request, limits.body, limits.body_seconds)
+        raise
     content = await body.read(request, limits.body, limits.body_seconds)
     if len(content) > _SMALL:
         batch = await run_in_threadpool(_parse, content)
