@@ -155,7 +155,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 def erase(port: str | None) -> int:
     """Everything of ours and the owner's goes; -> how many files."""
-    with Repl(port) as repl:
+    with Repl(port, revive=False) as repl:
         repl.exec(_ERASE)
         entries = repl.tree("/")
         for entry in reversed(entries):

@@ -40,7 +40,7 @@ def told() -> Generator[None]:
     except BoardError as error:
         typer.echo(f"kenshin: {error}", err=True)
         raise typer.Exit(1) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         typer.echo("\nkenshin: stopped; the same command again goes on", err=True)
         raise typer.Exit(130) from None
 
@@ -93,7 +93,9 @@ def configure_command(
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One setting; not for secrets."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="One setting; not for secrets. KEY= unsets."
+        ),
     ] = None,
     ask: Annotated[
         list[str] | None,
@@ -118,7 +120,7 @@ def configure_command(
             values[key] = value or None
         with Repl(port) as repl:
             settings = configure.Settings(repl)
-            exposed = [pair.partition("=")[0] for pair in set_ or []]
+            exposed = [pair.partition("=")[0] for pair in set_ or [] if not pair.endswith("=")]
             for key in exposed:
                 if key in settings.secret:
                     raise BoardError(
@@ -147,6 +149,8 @@ def monitor_command(port: Port = None) -> None:
     from kenshin.board import monitor
 
     with told():
+        if not sys.stdout.isatty():
+            raise BoardError("The monitor is a page for a terminal. Programs type: json on")
         monitor.run(port)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 from kenshin.board.console import Console
 from kenshin.board.ports import BoardError
-from kenshin.board.repl import Repl
+from kenshin.board.repl import BoardSaid, Repl
 
 START_SECONDS = 30
 CHECK_SECONDS = 140
@@ -72,7 +72,7 @@ class Settings:
     def look(self) -> None:
         try:
             found: dict[str, Any] = json.loads(self._repl.exec(_LOOK))
-        except BoardError as error:
+        except BoardSaid as error:
             raise BoardError(
                 f"There is no Kenshin on this board ({error}). Run: kenshin board flash"
             ) from None
@@ -195,7 +195,7 @@ def _ask(
             default = "generic" if key == "board.type" else str(settings.own.get(key, ""))
             answer = asker.text(key, default).strip()
         if not answer:
-            if key == "wifi.key" or key in settings.set_keys:  # an open network, or as it is
+            if key not in settings.missing:  # as it is, or it can be left out
                 return
             say(f"{key}: the gateway needs it.")
             continue

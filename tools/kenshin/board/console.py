@@ -16,6 +16,7 @@ from kenshin.board.ports import BoardError, find_port
 
 LINES = 500
 READ_SECONDS = 0.2
+WRITE_SECONDS = 5  # a board that hangs takes nothing
 AGAIN_SECONDS = 1
 ASK_SECONDS = 3
 PROMPT_SECONDS = 60
@@ -60,13 +61,18 @@ class Console:
     def start(self) -> Console:
         """Open the line; BoardError when that cannot be done now."""
         try:
-            self._line = serial.Serial(self.port, 115200, timeout=READ_SECONDS, exclusive=True)
+            self._line = self._new_line()
         except (OSError, serial.SerialException) as error:
             raise BoardError(
                 f"{self.port} cannot be opened ({error}). Does another program use it?"
             ) from None
         self._thread.start()
         return self
+
+    def _new_line(self) -> serial.Serial:
+        return serial.Serial(
+            self.port, 115200, timeout=READ_SECONDS, write_timeout=WRITE_SECONDS, exclusive=True
+        )
 
     def close(self) -> None:
         """Switch the JSON lines off and let go of the port."""
@@ -92,7 +98,7 @@ class Console:
         while self._open:
             try:
                 if self._line is None:
-                    self._line = serial.Serial(self.port, 115200, timeout=READ_SECONDS)
+                    self._line = self._new_line()
                     self._tell_plug(True)
                 rest += self._line.read(self._line.in_waiting or 1)
             except (OSError, serial.SerialException, TypeError):
@@ -118,8 +124,10 @@ class Console:
 
     def _tell_plug(self, plugged: bool) -> None:
         if plugged != self._plugged:
-            self._plugged = plugged
-            self.prompt = False
+            with self._changed:
+                self._plugged = plugged
+                self.prompt = False
+                self._changed.notify_all()
             if self._on_plug is not None:
                 self._on_plug(plugged)
 
@@ -180,10 +188,19 @@ class Console:
             )
 
     def check(self, what: str, seconds: float) -> dict[str, Any]:
-        """`check server` and the like; the result, or {} when none came in time."""
+        """`check server` and the like; the result, or {} when none came in time.
+
+        BoardError when the board is unplugged meanwhile.
+        """
         with self._changed:
             self._results.pop(what, None)
         self.type("check " + what)
         with self._changed:
-            self._changed.wait_for(lambda: what in self._results, seconds)
+            self._changed.wait_for(
+                lambda: what in self._results or self._plugged is False, seconds
+            )
+            if what not in self._results and self._plugged is False:
+                raise BoardError(
+                    f"{self.port}: unplugged. Plug it in and run the same command again."
+                )
             return self._results.get(what, {})

@@ -163,7 +163,8 @@ def flash(
 ) -> dict[str, Any]:
     """Do all of it; -> how many files were copied, removed and left alone."""
     files = read_files(folder)
-    with Repl(port) as repl:
+    # What is half copied had better not start.
+    with Repl(port, revive=False) as repl:
         board = about(repl)
         say(f"{repl.port}: {board.text}, {board.flash_free // 1024} KB of flash free")
         check(board)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import importlib
 import time
@@ -72,6 +73,11 @@ def _told(port: str) -> Generator[None]:
             ) from None
         raise BoardError(f"{port}: {text}. Try again.") from None
     except (OSError, serial.SerialException, ValueError, SyntaxError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # the board's word
+            raise BoardError(
+                "The board's flash is full. Remove files of yours, or start afresh with: "
+                "kenshin board erase"
+            ) from None
         raise BoardError(
             f"{port}: the line to the board broke off ({error}). Plug it in and run the same "
             "command again; it goes on where it ended."
@@ -82,12 +88,14 @@ class Repl:
     """The raw Python prompt of the board at `port` (None: the only one there is).
 
     `with Repl(port) as repl:` stops what runs there. `soft_reset` starts Python afresh before,
-    without main.py; else what ran there leaves its objects behind.
+    without main.py; else what ran there leaves its objects behind. With `revive` an error in the
+    midst starts the board anew: else the gateway would stay stopped, and nobody be told.
     """
 
-    def __init__(self, port: str | None, *, soft_reset: bool = True) -> None:
+    def __init__(self, port: str | None, *, soft_reset: bool = True, revive: bool = True) -> None:
         self.port = find_port(port)
         self._soft_reset = soft_reset
+        self._revive = revive
         self._line: Any = None
 
     def __enter__(self) -> Repl:
@@ -100,6 +108,9 @@ class Repl:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None and self._revive:
+            with contextlib.suppress(BoardError):  # it may be what the error is about
+                self.restart()
         self.close()
 
     def open(self, soft_reset: bool) -> None:
@@ -108,11 +119,22 @@ class Repl:
         with _told(self.port), contextlib.redirect_stdout(None):
             # So that a board that is gone does not block for ever.
             self._line = _serial.SerialTransport(self.port, timeout=OPEN_SECONDS)
+            self._line.serial.write_timeout = OPEN_SECONDS
             try:
-                self._line.enter_raw_repl(soft_reset=soft_reset, timeout_overall=ENTER_SECONDS)
+                self._enter(soft_reset)
             except BaseException:
                 self.close()
                 raise
+
+    # A board that is just starting may miss the first call.
+    def _enter(self, soft_reset: bool) -> None:
+        for last in (False, True):
+            try:
+                self._line.enter_raw_repl(soft_reset=soft_reset, timeout_overall=ENTER_SECONDS)
+                return
+            except _transport.TransportError:
+                if last:
+                    raise
 
     def close(self) -> None:
         """Leave the friendly prompt behind. The board does not start anything by itself."""

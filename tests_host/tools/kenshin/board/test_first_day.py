@@ -81,6 +81,7 @@ def test_a_blank_board_is_installed_configured_and_its_readings_arrive(
         radio.ready()
         with TimeServer() as clock:
             board = make_board(
+                heap="100K",  # what a board has
                 uart=tmp_path / "radio",
                 networks=[AccessPoint("home", KEY, rssi=-60, hidden=True)],
                 forwards={
@@ -160,6 +161,13 @@ def test_what_is_wrong_is_said_in_plain_words(make_board, kenshin, files, tmp_pa
         board, "configure", "--from", source, "--set", "poll.interval=5", env={}, code=1
     )
     assert "from 10 to 3600" in done.stderr
+    # What was stopped to be asked runs again, whatever became of that.
+    with Console(str(board.serial)) as console:
+        console.type("help")
+        assert console.wait_line("json on|off", 30), list(console.lines)
+    said = kenshin(board, "configure", "--set", "wifi.key=", "--no-check", code=1)
+    assert "set: wifi.key" in said.stdout, "to unset a secret tells none"
+    assert "page for a terminal" in kenshin(board, "monitor", code=1).stderr
 
 
 def test_settings_that_are_complete_but_do_not_work(make_board, kenshin, files, tmp_path):
@@ -229,5 +237,8 @@ def test_what_is_missing_is_asked_for_and_the_rest_again_on_request(make_board, 
         configure.ask_all(settings, typist, said.append, ["wifi", "poll.interval"])
         assert repl.exec(secrets).strip() == "another key"
         assert settings.own["wifi.ssid"] == "home" and settings.own["poll.interval"] == 20
+        # What can be left out may be left out.
+        configure.ask_all(settings, Typist(net_hostname=[""]), said.append, ["net.hostname"])
+        assert "net.hostname" not in settings.own
         with pytest.raises(BoardError, match="nothing: no such setting"):
             configure.ask_all(settings, Typist(nothing=["1"]), said.append, ["nothing"])

@@ -158,6 +158,11 @@ def test_a_full_flash_is_told_before_anything_is_done(make_board, kenshin, files
     said = kenshin(board, "flash", "--files", files, code=1).stderr
     assert "KB of flash are needed" in said and "kenshin board erase" in said
     assert on_board(board, tmp_path) == {}
+    with (
+        Repl(str(board.serial), revive=False) as repl,
+        pytest.raises(BoardError, match="flash is full"),
+    ):
+        repl.write("/big", bytes(512 << 10))
 
 
 def test_nothing_at_the_port_and_no_build(make_board, kenshin, tmp_path):

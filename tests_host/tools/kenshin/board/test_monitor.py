@@ -8,16 +8,19 @@ import os
 import pty
 import queue
 import re
+import threading
 import time
 import tty
 from pathlib import Path
 
+import pytest
 from textual.widgets import Digits, RichLog, Static
 
 from gateway import led as firmware_led
 from kenshin.board import words
 from kenshin.board.console import Console
 from kenshin.board.monitor import COLOURS, Monitor
+from kenshin.board.ports import BoardError
 
 STATE = {
     "word": None,
@@ -221,6 +224,15 @@ def test_the_line_survives_unplugging(tmp_path):
     port.until(b"json off\r")
     assert json.dumps(console.state) == '{"uptime": 2}'
     port.unplug()
+
+
+def test_a_check_ends_when_the_board_is_unplugged(tmp_path):
+    port = Port(tmp_path / "serial")
+    console = Console(str(port.path)).start()
+    threading.Thread(target=lambda: (port.until(b"check radio\r"), port.unplug())).start()
+    with pytest.raises(BoardError, match="unplugged"):
+        console.check("radio", 60)
+    console.close()
 
 
 def test_pythons_prompt_is_noticed_and_not_pestered(tmp_path):
