@@ -46,9 +46,10 @@ def test_it_asks_checks_and_keeps(start: Make) -> None:
     assert "broute.id: the gateway needs it." in said
     said += answer(line, "broute.password (not shown) [nothing]: ", PASSWORD.lower())
     said += answer(line, "server.url []: ", "192.168.1.10")
-    said += answer(line, "server.url []: ", "http://192.0.2.1:8000")
+    said += answer(line, "server.url []: ", "https://192.0.2.1:8000")
     assert "is not a server address" in said
     said += answer(line, "server.token (not shown) [nothing]: ", TOKEN)
+    answer(line, "server.ca []: ", "ca.der")
     said += answer(line, "Check it all now? [yes] ", "no")
     said += line.until(">>> ")
     for secret in SECRETS:

@@ -77,6 +77,7 @@ LAZY: dict[str, str] = {
     "gateway/opening": "loaded once, at the start",
     "gateway/parts": "loaded to put the gateway together, then dropped",
     "gateway/pieces": "loaded for an upload or a JSON line of the console, then dropped",
+    "gateway/reach": "loaded for one check of the network, then dropped",
     "gateway/rebuild": "loaded when the outbox's index is damaged, then dropped",
     "gateway/repair_map": "loaded for one call a day or so, then dropped",
     "gateway/repair_plan": "loaded for one question to the meter's history, then dropped",

@@ -1,11 +1,15 @@
 # `check network|server|radio`: one look each, for the owner and for programs. Loaded when asked
 # for.
-from asyncio import TimeoutError
+import asyncio
+import json
 
 from gateway import drop
+from gateway.network import errand
+from gateway.supervisor import describe
 from micropython import const
 
 _RADIO_S = const(100)
+_CHECK_MS = const(130_000)
 
 
 async def run(app, what):
@@ -27,35 +31,25 @@ def _result(what, problem, **facts):
 
 
 async def _network(app):
-    net = app.board.net
-    if not await app.network.wait_up(20_000):
-        from gateway import connect
+    # Each Wi-Fi network is tried for 15 s before the next.
+    s = app.settings
+    more = [key for key in ("wifi2.ssid", "wifi3.ssid") if s[key]]
+    await app.network.wait_up(20_000 + 20_000 * len(more))
+    if app.session.scarce():
+        # Beside the talk with the meter, or an attempt to join it, there is no room for it.
+        found = await errand(app, "reach")
+        if not found:
+            return _result("network", "no room for it beside joining; ask again in a minute")
+    else:
+        from gateway import reach
 
         try:
-            connect.tell(app.network)  # it may be too early for the network task to have done so
+            found = await reach.run(app)
         finally:
-            del connect
-            drop("connect")
-        return _result("network", app.status.detail("network"))
-    ip, mask, gateway, dns = net.address()
-    problem = None
-    ntp = None
-    host = app.settings["time.ntp"]
-    from gateway import names
-    from gateway import ntp as sntp
-
-    try:
-        address = await names.resolve(net, host, app.clock)
-        ntp, _ = await sntp.query(address, app.clock)
-    except (sntp.NtpError, OSError, TimeoutError) as e:
-        problem = "no time from %s: %s" % (host, e)
-    finally:
-        del names
-        del sntp
-        drop("ntp", "names")
-    return _result(
-        "network", problem, ip=ip, mask=mask, gateway=gateway, dns=dns, rssi=net.rssi(), time=ntp
-    )
+            del reach
+            drop("reach")
+    problem, facts = found
+    return _result("network", problem, **facts)
 
 
 async def _server(app):
@@ -81,3 +75,19 @@ async def _radio(app):
     else:
         problem = "still joining, ask again in a minute"
     return _result("radio", problem, module=status.module, joined=joined, rssi=status.rssi)
+
+
+async def told(console, what):
+    """Look once, and write the result as one JSON line, whatever happens."""
+    app = console.app
+    try:
+        result = await app.clock.wait_for(app.check(what), _CHECK_MS)
+    except asyncio.TimeoutError:
+        problem = "no result in %d s" % (_CHECK_MS // 1000)
+        result = {"check": what, "ok": False, "problem": problem}
+    except Exception as e:  # noqa: BLE001  told to the log and to whoever asked
+        app.log.error("check %s: %s", what, describe(e))
+        result = {"check": what, "ok": False, "problem": describe(e)}
+    finally:
+        console.checking = None
+    console.say(json.dumps(result))

@@ -150,6 +150,8 @@ class Console:
             from gateway import words
 
             await words.obey(self, line)
+        except MemoryError:
+            self.say("There is no room for that just now. Try again in a minute.")
         finally:
             if session:
                 session.come_back()
@@ -182,11 +184,14 @@ class Console:
         told = (status.phase, word, code, status.last is None)
         now = self.app.clock.ms()
         if not self.json and (told != self._told or now - self._told_ms >= _QUIET_MS):
-            from gateway import summary
+            try:
+                from gateway import summary
 
-            line = summary.line(status, told != self._told)
-            self._told = told
-            self._told_ms = now
-            self.say(line)
-            del summary
+                line = summary.line(status, told != self._told)
+                self._told = told
+                self._told_ms = now
+                self.say(line)
+            except MemoryError:
+                status.count("memory-error")  # but whoever changed the status must not die of it
+            summary = None
             drop("summary")

@@ -100,6 +100,8 @@ def _ssid(text):
 
 def _wifi_key(text):
     n = len(text)
+    if any(not " " <= c <= "~" for c in text):
+        raise _Wrong("has a character that is not ASCII, a full-width one perhaps; type it anew")
     if n == 64:
         _only(text.upper(), _HEX, "64 hexadecimal digits when it is that long")
     elif not 8 <= n <= 63:

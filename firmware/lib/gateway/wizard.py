@@ -43,6 +43,8 @@ def _keys(settings):
             yield key
     for key in _LAST:
         yield key
+    if settings["server.url"][:6] == "https:":
+        yield "server.ca"
 
 
 # Until the answer is a good one.

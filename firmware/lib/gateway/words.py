@@ -1,13 +1,14 @@
-# What can be typed at the console. Loaded for one word, then dropped; a check that a word leaves
-# running keeps what it needs.
+# What can be typed at the console. Loaded for one word, then dropped; an answer that has to wait
+# keeps what it needs.
 import asyncio
-import json
 
-from gateway import VERSION
-from gateway.supervisor import describe
+from gateway import VERSION, drop
 from micropython import const
 
 _CHECK_MS = const(130_000)
+_BUSY = "The last answer is still under way; it comes by itself."
+_LATER = "There is no room for that beside joining; it comes by itself."
+_NO_ROOM = "There is still no room for it beside joining. Ask again in a minute."
 _WORDS = (
     "help",
     "status",
@@ -28,22 +29,10 @@ async def obey(console, line):
         _welcome(console)
         return
     typed = " ".join(line.lower().split())
-    if typed == "help":
-        from gateway import view
+    if not typed:
+        from gateway import summary
 
-        view.section("console", console.say)
-    elif typed == "status":
-        from gateway import view
-
-        view.status(app.status, console.say)
-    elif typed == "log":
-        from gateway import ring
-
-        # A list, because nothing may be logged while the ring is read; with pauses, because the
-        # radio module's bytes cannot wait until 4 KB have gone out.
-        for text in list(ring.lines(app.log)):
-            console.say(text)
-            await app.clock.sleep_ms(0)
+        console.say(summary.line(app.status))
     elif typed == "stop":
         app.stop()
     elif typed == "json on":
@@ -51,21 +40,69 @@ async def obey(console, line):
         console.json = True
     elif typed == "json off":
         console.json = False
-    elif typed in _WORDS:
+    elif typed[:6] == "check " and typed in _WORDS:
         if console.checking:
-            console.say("The last check is still under way; its result comes by itself.")
+            console.say(_BUSY)
         else:
-            console.checking = asyncio.create_task(check(console, typed[6:]))
-    elif typed:
-        from gateway import view
+            from gateway import checks
 
+            console.checking = asyncio.create_task(checks.told(console, typed[6:]))
+    elif _crowded(app):
+        console.say(_BUSY if console.checking else _LATER)
+        if not console.checking:
+            console.checking = asyncio.create_task(_later(console, typed))
+    else:
+        await _tell(console, typed)
+
+
+# Is the meter just being joined, or something sent, where memory is scarce?
+def _crowded(app):
+    session = getattr(app, "session", None)
+    return session and not session.live and session.scarce() and app.air.locked()
+
+
+async def _later(console, typed):
+    app = console.app
+    clock = app.clock
+    end = clock.ms() + _CHECK_MS
+    try:
+        await app.session.step_aside(_CHECK_MS)
+        while app.air.locked():
+            if clock.ms() > end:
+                console.say(_NO_ROOM)
+                return
+            await clock.sleep_ms(100)
+        async with app.air:
+            await _tell(console, typed)
+    except MemoryError:
+        console.say(_NO_ROOM)
+    finally:
+        console.checking = None
+        app.session.come_back()
+        drop("view", "summary", "track", "led", "ring")
+
+
+async def _tell(console, typed):
+    app = console.app
+    if typed == "log":
+        from gateway import ring
+
+        # A list, because nothing may be logged while the ring is read; with pauses, because the
+        # radio module's bytes cannot wait until 4 KB have gone out.
+        for text in list(ring.lines(app.log)):
+            console.say(text)
+            await app.clock.sleep_ms(0)
+        return
+    from gateway import view
+
+    if typed == "help":
+        view.section("console", console.say)
+    elif typed == "status":
+        view.status(app.status, console.say)
+    else:
         near = view.nearest(typed, _WORDS) or view.nearest(typed.split()[0], _WORDS)
         near = "Type %s" % near if near else "Type help to see the words"
         console.say("%s? %s" % (typed, near))
-    else:
-        from gateway import summary
-
-        console.say(summary.line(app.status))
 
 
 def _welcome(console):
@@ -76,19 +113,3 @@ def _welcome(console):
     )
     if status.code("config") == "missing-settings":
         console.say("Settings are missing. Press Ctrl-C, then type gateway.setup()")
-
-
-async def check(console, what):
-    """Look once, and write the result as one JSON line, whatever happens."""
-    app = console.app
-    try:
-        result = await app.clock.wait_for(app.check(what), _CHECK_MS)
-    except asyncio.TimeoutError:
-        problem = "no result in %d s" % (_CHECK_MS // 1000)
-        result = {"check": what, "ok": False, "problem": problem}
-    except Exception as e:  # noqa: BLE001  told to the log and to whoever asked
-        app.log.error("check %s: %s", what, describe(e))
-        result = {"check": what, "ok": False, "problem": describe(e)}
-    finally:
-        console.checking = None
-    console.say(json.dumps(result))

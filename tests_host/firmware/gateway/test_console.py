@@ -1,4 +1,5 @@
 # The console against a typed line: what it answers.
+import asyncio
 import json
 
 from consolerig import UTC, reading, with_console
@@ -184,6 +185,80 @@ def test_a_check_without_end_is_ended():
 
     # The jumping clock calls the time over as soon as nothing else is ready.
     with_console(scenario)
+
+
+# -- where memory is scarce
+
+
+class Crowded:
+    """The session while it joins: there is room only for a line."""
+
+    live = None
+    errands = 0
+    full = False
+
+    def scarce(self):
+        return True
+
+    async def step_aside(self, ms):
+        self.errands += 1
+        if self.full:
+            raise MemoryError
+        return True
+
+    def come_back(self):
+        self.errands -= 1
+
+
+def crowded(app):
+    app.air = asyncio.Lock()
+    app.session = Crowded()
+
+
+def test_while_the_meter_is_joined_a_long_answer_waits_for_its_end():
+    async def scenario(rig):
+        await rig.app.air.acquire()
+        rig.app.clock.held = True
+        out = await rig.type(b"status\r")
+        assert "no room" in out and "problem " not in out
+        assert rig.app.session.errands == 1, "what comes after joining has to wait"
+        assert "under way" in await rig.type(b"help\r")
+        assert "sent 0" in await rig.type(b"\r")
+        await rig.type(b"stop\r")
+        assert rig.app.stops == 1
+        rig.out = ""
+        rig.app.air.release()
+        await rig.turns()
+        assert "problem    none" in rig.out
+        assert not rig.app.session.errands and not rig.app.air.locked()
+        assert "check network" in await rig.type(b"help\r"), "at once, as nothing is in the way"
+
+    with_console(scenario, crowded)
+
+
+def test_a_long_answer_does_not_wait_for_ever():
+    async def scenario(rig):
+        await rig.app.air.acquire()
+        out = await rig.type(b"status\r")
+        for _ in range(1000):
+            if rig.console.checking:
+                await rig.turns()
+        assert "still no room" in out + rig.out and "problem " not in out + rig.out
+        assert not rig.app.session.errands and rig.console.checking is None
+
+    with_console(scenario, crowded)
+
+
+def test_without_memory_for_a_word_the_console_lives_on():
+    async def scenario(rig):
+        rig.app.session.full = True
+        assert "no room" in await rig.type(b"status\r")
+        rig.app.session.full = False
+        assert not rig.app.session.errands
+        assert "problem    none" in await rig.type(b"status\r")
+        assert not rig.task.done()
+
+    with_console(scenario, crowded)
 
 
 # -- JSON lines

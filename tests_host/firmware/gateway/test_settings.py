@@ -121,6 +121,7 @@ def test_wrong_values_are_told_with_a_remedy():
         ("wifi.ssid", "\u81ea" * 11, "33 bytes"),
         ("wifi.key", "short", "8 to 63"),
         ("wifi.key", "g" * 64, "hexadecimal"),
+        ("wifi.key", "\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18", "full-width"),
         ("wifi.country", "Japan", "JP"),
         ("net.mode", "fixed", "dhcp, static"),
         ("net.ip", "192.168.1", "like 192.168.1.10"),
