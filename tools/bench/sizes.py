@@ -9,7 +9,7 @@ from bench import import_cost
 from bench.import_cost import Cost
 from bench.report import Section, Table, number
 from meterlab.runtimes import find_32_bit, find_runtimes
-from setup import build
+from setup.sizes import BUDGETS, RESIDENT_BUDGET
 
 # What the boards' modules look for when they are imported: enough to weigh them.
 _HARDWARE = {
@@ -46,8 +46,8 @@ def section(lib: Path) -> Section:
         members = [cost for cost in costs.modules if cost.package == package]
         for cost in members:
             table.add(f"{cost.module}", *_figures([cost]), "", _note(cost))
-        _total(result, package, [c for c in members if not c.lazy], build.BUDGETS.get(package))
-    _total(result, "all that stays", stays, build.RESIDENT_BUDGET)
+        _total(result, package, [c for c in members if not c.lazy], BUDGETS.get(package))
+    _total(result, "all that stays", stays, RESIDENT_BUDGET)
     table.add("the runtime's table of names", "", number(costs.names), "", "")
     table.add("smallest heap to import all that stays", "", number(heap), "", "")
     return result
