@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gateway import http, ntp
+from gateway import http, https, ntp
 from gateway.http import BODY_MAX, Client
 from gateway.ntp import NtpError
 from gateway.uplink import HttpError
@@ -192,4 +192,48 @@ def test_fuzz_http_replies(fuzz_count: int, client: Any, monkeypatch: pytest.Mon
         assert isinstance(status, int) and isinstance(headers, dict) and len(body) <= BODY_MAX
     assert counts["reply"] > fuzz_count * 0.2, counts
     for kind in ("redirect", "closed", "reply"):
+        assert counts[kind] > fuzz_count * 0.01, counts
+
+
+class Stream:
+    """What gateway.https reads from and writes to, over a Wire."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.out_buf = b""
+
+    async def drain(self) -> None:
+        self.wire.send(self.out_buf)
+
+    async def read(self, n: int) -> bytes:
+        return self.wire.recv(n)
+
+
+class Patient(Clock):
+    def wait_for(self, awaitable: Any, _: int) -> Any:
+        return awaitable
+
+
+@pytest.mark.timeout(1800)
+def test_fuzz_https_replies(fuzz_count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client for https:// has a parser of its own, whether TLS is around it or not."""
+    rng = random.Random(443)
+    counts: Counter[str] = Counter()
+    wire = Wire(lambda _: pieces(rng, mutated(rng, rng.choice(REPLIES))))
+    monkeypatch.setattr(https, "socket", wire)
+    monkeypatch.setattr(https.asyncio, "StreamReader", Stream)
+    for i in range(fuzz_count):
+        post = https.Client(Patient(), "192.0.2.1").post
+        try:
+            status, headers, body = ended(post("http://192.0.2.1/x", {}, (b"{}",), 2, 5_000))
+        except HttpError as error:
+            counts[error.args[0]] += 1
+            continue
+        finally:
+            assert not wire.open
+        counts["reply"] += 1
+        assert isinstance(status, int) and isinstance(headers, dict)
+        assert len(body) <= https.BODY_MAX, i
+    assert counts["reply"] > fuzz_count * 0.2, counts
+    for kind in ("redirect", "closed"):
         assert counts[kind] > fuzz_count * 0.01, counts
