@@ -1,8 +1,8 @@
 # Our own question to the name server: over real sockets, against servers that lie, err, or are
 # silent; and what is kept of the answers.
 import asyncio
-import socket
 
+from datagrams import Server
 from dns_packets import AAAA, ADDRESS, CNAME, GOOD, HOME, A, answer, fuzz, labels, record
 from fakeclock import FakeClock
 from gateway import names
@@ -120,34 +120,6 @@ def test_mutated_answers():
 
 
 # -- over the wire
-
-
-class Server:
-    """Answers each datagram with what `reply(number, request)` returns: a list of packets."""
-
-    def __init__(self, reply):
-        self.reply = reply
-        self.requests = []
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.setblocking(False)
-        for port in range(40_353, 40_553):
-            try:
-                self.sock.bind(socket.getaddrinfo("127.0.0.1", port)[0][-1])
-                self.port = port
-                break
-            except OSError:
-                pass  # in use; the next one
-
-    async def serve(self):
-        while True:
-            try:
-                request, where = self.sock.recvfrom(512)
-            except OSError:
-                await asyncio.sleep(0.002)
-                continue
-            self.requests.append(request)
-            for packet in self.reply(len(self.requests), request):
-                self.sock.sendto(packet, where)
 
 
 # The waits are real, and ten times as short; a machine that is busy in between is not counted.

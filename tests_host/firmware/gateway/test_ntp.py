@@ -1,10 +1,10 @@
 # A real UDP server on loopback, which tells the truth, lies, or says nothing.
 import asyncio
-import socket
 import struct
 import sys
 
 import gateway
+from datagrams import Server
 from fakeboard import FakeNvs
 from fakeclock import Lines, Recorder
 from gateway import ntp
@@ -33,40 +33,12 @@ def answer(
     return bytes(packet[:size])
 
 
-class Server:
-    """Answers each datagram with what `reply(request)` returns: a list of packets."""
-
-    def __init__(self, reply):
-        self.reply = reply
-        self.requests = []
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.setblocking(False)
-        for port in range(40_123, 40_323):
-            try:
-                self.sock.bind(socket.getaddrinfo("127.0.0.1", port)[0][-1])
-                self.port = port
-                break
-            except OSError:
-                pass  # in use; the next one
-
-    async def serve(self):
-        while True:
-            try:
-                request, where = self.sock.recvfrom(256)
-            except OSError:
-                await asyncio.sleep(0.002)
-                continue
-            self.requests.append(request)
-            for packet in self.reply(request):
-                self.sock.sendto(packet, where)
-
-
 def ask(reply, timeout_ms=60_000, host="127.0.0.1"):
     """-> (result or NtpError, clock, requests)"""
 
     async def go():
         clock = HostClock()
-        server = Server(reply)
+        server = Server(lambda n, request: reply(request))
         clock.began = clock.ms()
         task = asyncio.create_task(server.serve())
         try:
