@@ -118,11 +118,9 @@ class Hot(Protocol):
 
     def change(self, rows: Sequence[Row]) -> None:
         """Overwrite rows that are there."""
-        ...
 
     def grow(self, spans: Sequence[SpanRow]) -> None:
         """Set the `last` of spans that are there."""
-        ...
 
     def begin(self, spans: Sequence[SpanRow], most: int) -> list[tuple[int, int]]:
         """Add spans; the (gateway, stream) that now have more than `most`."""
@@ -130,19 +128,15 @@ class Hot(Protocol):
 
     def seen(self, changes: Sequence[Seen]) -> None:
         """Set counts."""
-        ...
 
     def told(self, changes: Sequence[Told]) -> None:
         """Set what a status says."""
-        ...
 
     def health(self, rows: Sequence[HealthRow]) -> None:
         """Add rows; one that is there stays."""
-        ...
 
     def stale(self, hours: Iterable[tuple[int, int]]) -> None:
         """Mark (gateway, hour) to be counted again."""
-        ...
 
 
 def hot(connection: Connection) -> Hot:
