@@ -308,3 +308,17 @@ def test_a_boot_that_never_knew_the_time_keeps_its_readings_and_counts_them():
         box.append(instant(T, 7))
         board.pass_time()
         assert [row[4] for row in rows(box)] == [7], "nobody knows when the others were"
+
+
+def test_a_boot_that_learns_the_time_gives_it_to_its_own_readings_only():
+    with FlashRoom() as room:
+        board = Board(room, utc=None)
+        board.box.append(instant(5, 1, quality=None))
+        board.pass_time()
+        box = board.again(None)
+        box.append(instant(9, 2, quality=None))
+        board.pass_time()
+        assert box.undated == box.lost == 1
+        board.clock.quality = "ntp"
+        box.fix(T)
+        assert [(row[2], row[4]) for row in rows(box)] == [(T + 9, 2)]
