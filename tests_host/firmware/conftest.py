@@ -40,7 +40,7 @@ def start(request: pytest.FixtureRequest, files: Path, tmp_path: Path) -> Iterat
             folder = tmp_path / "files"
             subprocess.run(["cp", "-r", str(files), str(folder)], check=True, timeout=SECONDS)
             prepare(folder)
-        heap = "200K" if runtime.bits == 32 else "400K"
+        heap = "100K" if runtime.bits == 32 else "200K"
         boards.append(VirtualBoard(folder, runtime=runtime, heap=heap, **options))
         boards[0].start()
         lines.append(Line(boards[0]))

@@ -90,6 +90,7 @@ class App:
             # What outlives the run must not keep all the rest.
             self.status.freeze()
             self.clock.on_set = []
+            self.outbox.on_delivered = None
             if self.supervisor.armed:
                 self.board.wdt(_REPL_WDT_MS)
             gc.collect()

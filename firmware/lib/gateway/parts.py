@@ -39,6 +39,7 @@ def assemble(app, board, outbox, clock, post, reader, write):
     if outbox is None:  # an empty one is false, and kept all the same
         _note_start(board, store, log)
         outbox = Outbox(clock, store, _CAPACITY, board.root, count=status.count)
+    outbox.count = status.count  # an earlier run's had another
     outbox.window = settings["outbox.window"]
     app.outbox = outbox
     clock.on_set = [app.fix]

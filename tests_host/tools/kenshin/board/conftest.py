@@ -45,7 +45,7 @@ def make_board(runtime: Runtime, tmp_path: Path) -> Iterator[Make]:
     boards: list[VirtualBoard] = []
 
     def make(flash: Path | None = None, **options: Any) -> VirtualBoard:
-        options = {"runtime": runtime, "heap": "200K"} | options
+        options = {"runtime": runtime, "heap": "100K"} | options
         boards.append(VirtualBoard(flash or tmp_path / f"blank{len(boards)}", **options))
         return boards[-1].start()
 
