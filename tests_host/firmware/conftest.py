@@ -11,6 +11,7 @@ import pytest
 
 from boardline import SECONDS, Line
 from meterlab.board import VirtualBoard
+from meterlab.board.process import parse_size
 from meterlab.runtimes import Runtime, find_runtimes
 from setup.build import build
 
@@ -40,7 +41,8 @@ def start(request: pytest.FixtureRequest, files: Path, tmp_path: Path) -> Iterat
             folder = tmp_path / "files"
             subprocess.run(["cp", "-r", str(files), str(folder)], check=True, timeout=SECONDS)
             prepare(folder)
-        heap = "100K" if runtime.bits == 32 else "200K"
+        # What a board has; objects of 64 bits are twice as large.
+        heap = parse_size(options.pop("heap", "100K")) * runtime.bits // 32
         boards.append(VirtualBoard(folder, runtime=runtime, heap=heap, **options))
         boards[0].start()
         lines.append(Line(boards[0]))

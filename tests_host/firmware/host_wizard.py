@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from boardline import Line
 from meterlab.board import AccessPoint
@@ -16,8 +17,10 @@ TOKEN = "an-invented-token"
 SECRETS = (ID, PASSWORD, KEY, TOKEN)
 
 
-def ready(start: Make) -> Line:
-    line = start(networks=[AccessPoint("far", "x" * 8, rssi=-80), AccessPoint("home", KEY)])
+def ready(start: Make, **options: Any) -> Line:
+    line = start(
+        **options, networks=[AccessPoint("far", "x" * 8, rssi=-80), AccessPoint("home", KEY)]
+    )
     line.until("Settings are missing. Press Ctrl-C, then type gateway.setup()")
     line.send("\x03")
     line.until(">>> ")
@@ -83,7 +86,8 @@ def test_what_is_there_is_kept_by_enter_and_ctrl_c_ends(start: Make) -> None:
 
 
 def test_the_checks_are_told_in_words(start: Make) -> None:
-    line = ready(start)
+    # The gateway starts anew for each, from the prompt; see docs/architecture.md.
+    line = ready(start, heap="128K")
     line.raw()
     line.run(
         "import gateway\ngateway.set({'wifi.ssid': 'home', 'wifi.key': 'wrong horse battery', "

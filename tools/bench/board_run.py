@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 
 from bench import radio
+from bench.tls import TlsServer
 from meterlab.board import AccessPoint, VirtualBoard
 from meterlab.datagrams import TimeServer
 from meterlab.demo.owner import configure
@@ -34,6 +35,7 @@ _WIFI = "bench"
 _HOST = "server.home"
 _TIME = "time.home"
 _PORT = 8000
+_CA = "ca.der"
 _PASSWORD = "BENCHMARK012"
 
 _THRESHOLD = re.compile(r"^gc\.threshold\(\w+\)", re.MULTILINE)
@@ -168,10 +170,15 @@ class House:
     """`with House() as house:` a meter, a radio module, a server and a time server; then boards.
 
     `paced`: the module's wire takes the time that 115,200 baud take. `lifetime`: of a session,
-    in seconds, of which the module makes a tenth.
+    in seconds, of which the module makes a tenth. `kind`: of module. `tls`: uploads over https.
     """
 
-    def __init__(self, *, paced: bool, lifetime: int = 86_400) -> None:
+    def __init__(
+        self, *, paced: bool, lifetime: int = 86_400, kind: str = "bp35a1", tls: bool = False
+    ) -> None:
+        self._kind = kind
+        self._tls: TlsServer | None = None
+        self._wants_tls = tls
         self._paced = paced
         self._lifetime = lifetime
         self._stack = ExitStack()
@@ -188,6 +195,9 @@ class House:
             self._rbid = secrets.token_hex(16).upper()
             self._clock = stack.enter_context(TimeServer())
             self._server.ready()
+            if self._wants_tls:
+                self._tls = stack.enter_context(TlsServer(_HOST, self._server.port))
+                (folder / "board" / _CA).write_bytes(self._tls.ca)
             self._stack = stack.pop_all()
         return self
 
@@ -213,7 +223,8 @@ class House:
 
     def _radio(self) -> Part:
         words = ["bench.radio", "--link", str(self._folder / "radio")]
-        words += ["--lifetime", str(self._lifetime)] + ([] if self._paced else ["--unpaced"])
+        words += ["--lifetime", str(self._lifetime), "--kind", self._kind]
+        words += [] if self._paced else ["--unpaced"]
         secret = {"METERLAB_ID": self._rbid, "METERLAB_PASSWORD": _PASSWORD}
         return Part("the radio module", words, {**secret, "PYTHONPATH": str(HERE.parent)})
 
@@ -228,6 +239,7 @@ class House:
             networks=[AccessPoint(_WIFI, _WIFI * 2, rssi=-52)],
             forwards={
                 (_HOST, _PORT): ("127.0.0.1", self._server.port),
+                (_HOST, 443): ("127.0.0.1", self._tls.port if self._tls else 9),
                 (_TIME, 123): ("127.0.0.1", self._clock.port),
             },
         )
@@ -239,6 +251,8 @@ class House:
         image = self._folder / f"flash-{runtime.bits}"
         with self._board(self._folder / "board", runtime, ROOMY, image) as board:
             serial = board.serial
+            url = f"http://{_HOST}:{_PORT}"
+            secure = {"server.url": f"https://{_HOST}", "server.ca": _CA} if self._tls else {}
             configure(
                 serial,
                 {
@@ -246,9 +260,10 @@ class House:
                     "broute.password": _PASSWORD,
                     "wifi.ssid": _WIFI,
                     "wifi.key": _WIFI * 2,
-                    "server.url": f"http://{_HOST}:{_PORT}",
+                    "server.url": url,
                     "server.token": self._server.token,
                     "time.ntp": _TIME,
+                    **secure,
                 },
             )
             free = self._exec(serial, "probe.free()", runtime, STALL_SECONDS).free

@@ -80,7 +80,42 @@ def section(heap: int) -> Section:
         size = heap if heap >= need else need + 2 * STEP
         run = house.run(runtime, size, _LONG, _LONG_SECONDS)
     _tell(result, runtime, heap, size, need, run)
+    result.tables.append(_others(result, runtime, heap))
     return result
+
+
+def _others(result: Section, runtime: Runtime, heap: int) -> Table:
+    """A short run with each other kind of driver and of upload, in the heap wanted."""
+    table = Table(
+        "Memory with another module, and over HTTPS",
+        f"{_SHORT.polls} polls and at least one upload in {heap:,} bytes of heap on {runtime}. "
+        "What TLS itself needs lies beside Python's heap, here as on a board; how much that is on "
+        "a board was not measured.",
+        ("run", "polls", "uploaded", "in use, most", "largest free block, least", "trouble"),
+    )
+    for words, kind, tls in (
+        ("BP35A1, HTTP", "bp35a1", False),
+        ("BP35C0-J11, HTTP", "bp35c0-j11", False),
+        ("BP35A1, HTTPS", "bp35a1", True),
+        ("BP35C0-J11, HTTPS", "bp35c0-j11", True),
+    ):
+        with House(paced=False, lifetime=120, kind=kind, tls=tls) as house:
+            run = house.run(runtime, heap, _SHORT, _SHORT_SECONDS)
+        count = run.counters.get
+        most = run.free - min((sample.free for sample in run.samples), default=0)
+        largest = min((sample.largest for sample in run.samples), default=0)
+        polls, uploaded = count("poll.ok", 0), count("uploaded", 0)
+        table.add(
+            words,
+            number(polls),
+            number(uploaded),
+            number(most),
+            number(largest),
+            run.trouble or "none",
+        )
+        if run.trouble or not uploaded:
+            result.missed.append(f"memory: {words}: {run.trouble or 'nothing uploaded'}")
+    return table
 
 
 def _tell(result: Section, runtime: Runtime, heap: int, size: int, need: int, run: Run) -> None:

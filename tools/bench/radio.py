@@ -1,6 +1,6 @@
 """The simulated module for measurements: answers at once, and counts the bytes on its wire.
 
-    python -m bench.radio --link PATH [--unpaced] [--lifetime S]
+    python -m bench.radio --link PATH [--unpaced] [--lifetime S] [--kind KIND]
 
 As `meterlab module --instant --fast`, credentials by METERLAB_ID and METERLAB_PASSWORD. One line
 when ready; then, whenever so many more answers have been given, a `Count` as JSON.
@@ -112,8 +112,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--link", type=Path, required=True)
     parser.add_argument("--unpaced", action="store_true", help="the wire takes no time")
     parser.add_argument("--lifetime", type=int, default=86_400, help="of a session, in s")
+    parser.add_argument("--kind", default="bp35a1", help="of module")
     options = parser.parse_args(arguments)
-    plan = Plan(os.environ["METERLAB_ID"], os.environ["METERLAB_PASSWORD"], kind="bp35a1", seed=1)
+    plan = Plan(
+        os.environ["METERLAB_ID"], os.environ["METERLAB_PASSWORD"], kind=options.kind, seed=1
+    )
     plan.conduct.lifetime_s = options.lifetime
     plan.link.instant = plan.quirks.prompt = True
 

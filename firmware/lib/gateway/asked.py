@@ -36,5 +36,7 @@ def run(names, words=False):
         else:
             bad.append(name)
             print("  It does not work: " + result["problem"])
+            if "MemoryError" in result["problem"]:
+                print("  There was no memory left. gateway.reboot(), then gateway.run()")
     if words:
         print("Start it: gateway.run()" if not bad else "Mend that, then gateway.setup() again.")
