@@ -141,7 +141,8 @@ class _Mpremote:
             errors="replace",
         )
         self._said: SimpleQueue[str | None] = SimpleQueue()
-        threading.Thread(target=self._read, name="mpremote", daemon=True).start()
+        self._reader = threading.Thread(target=self._read, name="mpremote", daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -164,6 +165,9 @@ class _Mpremote:
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
+        self._reader.join()
+        if self._process.stdout:
+            self._process.stdout.close()
 
 
 class House:
@@ -208,6 +212,11 @@ class House:
         trace: TracebackType | None,
     ) -> None:
         self._stack.close()
+
+    @property
+    def handshakes(self) -> int:
+        """Connections over TLS so far."""
+        return self._tls.handshakes if self._tls else 0
 
     @staticmethod
     def _files(target: Path) -> None:
