@@ -84,7 +84,6 @@ def test_a_blank_board_is_installed_configured_and_its_readings_arrive(
         with TimeServer() as clock:
             # The checks start the gateway anew, from the prompt; see docs/architecture.md.
             board = make_board(
-                heap="100K",  # what a board has
                 uart=tmp_path / "radio",
                 heap="128K",
                 networks=[AccessPoint("home", KEY, rssi=-60, hidden=True)],
