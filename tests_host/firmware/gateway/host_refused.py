@@ -58,7 +58,7 @@ def test_a_module_refuses_for_an_hour(kind: str, refuse: str) -> None:
         assert told.get("step.pin", 0) < 60
         h.do("quirks.refuse none")
         # Joins that were asked for are bounded by the hour.
-        await h.polling(30 if asked else 7)
+        await h.polling(15 if asked else 7)
         assert h.status.worst() == (None, None, None)
 
     House(kind=kind).run(story)
