@@ -234,7 +234,8 @@ def test_ethernet(start: Make, kind: str) -> None:
     line = start()
     line.raw()
     without = {key: value for key, value in SETTINGS.items() if not key.startswith("wifi")}
-    line.run(f"import gateway\ngateway.set({without | {'board.type': kind}!r})")
+    without |= {"board.type": kind, "radio.module": "j11"}
+    line.run(f"import gateway\ngateway.set({without!r})")
     line.friendly()
     line.soft_reset()
     line.until(f"on {kind}.")

@@ -136,7 +136,7 @@ def _hostname(text):
     return text
 
 
-def _host(text):
+def host(text):
     text = text.lower()
     _long(text, 1, 100)
     if all(c in "0123456789." for c in text):
@@ -147,7 +147,7 @@ def _host(text):
     return text
 
 
-def _url(text):
+def url(text):
     scheme, _, rest = text.partition("://")
     scheme = scheme.lower()
     if scheme not in ("http", "https"):
@@ -155,11 +155,11 @@ def _url(text):
     _long(text, 8, 200)
     if any(not "!" <= c <= "~" or c in '?#@"<>\\' for c in text):
         raise _Wrong('contains a blank or one of ? # @ " < > \\; leave it out')
-    host, slash, path = rest.rstrip("/").partition("/")
-    name, colon, port = host.partition(":")
+    where, slash, path = rest.rstrip("/").partition("/")
+    name, colon, port = where.partition(":")
     if colon and not (port.isdigit() and 1 <= int(port) <= 65535):
         raise _Wrong("has a wrong port; after the colon comes a number from 1 to 65535")
-    return scheme + "://" + _host(name) + colon + port + slash + path
+    return scheme + "://" + host(name) + colon + port + slash + path
 
 
 def _file(text):
@@ -183,7 +183,7 @@ def _address(text):
     return text
 
 
-def _mask(text):
+def mask(text):
     n = to_int(text)
     if n is None:
         raise _Wrong("is not a network mask; write it like 255.255.255.0")
@@ -248,9 +248,9 @@ _CHECKS = {
     "board": _board,
     "token": _token,
     "hostname": _hostname,
-    "host": _host,
-    "url": _url,
+    "host": host,
+    "url": url,
     "address": _address,
-    "mask": _mask,
+    "mask": mask,
     "file": _file,
 }

@@ -47,12 +47,19 @@ async def obey(console, line):
             from gateway import checks
 
             console.checking = asyncio.create_task(checks.told(console, typed[6:]))
-    elif _crowded(app):
+    else:
+        # The log is told with pauses, in which whoever joins would miss the memory.
+        crowded = _crowded(app)
+        if not (crowded and typed == "log"):
+            try:
+                await _tell(console, typed)
+                return
+            except MemoryError:
+                if not crowded:
+                    raise
         console.say(_BUSY if console.checking else _LATER)
         if not console.checking:
             console.checking = asyncio.create_task(_later(console, typed))
-    else:
-        await _tell(console, typed)
 
 
 # Is the meter just being joined, or something sent, where memory is scarce?

@@ -64,5 +64,5 @@ class GateClosed(RadioError):
     """Nothing may be sent now; `.why`: "joining", "refreshing", "limited" or "unjoined"."""
 
     def __init__(self, why):
-        super().__init__("not now: " + why)
+        super().__init__("the gate is closed: " + why)
         self.why = why

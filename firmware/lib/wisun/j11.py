@@ -108,12 +108,13 @@ class J11(Port):
                     return 2
                 raise
             except Refused as error:
-                if error.code == "0B":
+                code = int(error.code, 16)
+                if code == 0x0B:
                     await self._ask(0x0005, self._state.data(0x0005))
-                elif error.code in ("3D", "52"):
+                elif code == 0x3D or code == 0x52:
                     await self._clock.sleep_ms(_PAUSE)
-                elif error.code == "37":  # it has started anew, and may have sent it before
-                    raise Timeout("0008")
+                elif code == 0x37:  # it has started anew, and may have sent it before
+                    raise Timeout(error.command)
                 else:
                     raise
             else:

@@ -133,11 +133,15 @@ def test_send_that_is_refused():
             assert (error.command, error.code) == ("0008", "%02X" % result)
             assert driver.joined
         assert rig.events == []
-        # Not on the network, and not even set up: that was a reboot.
-        for reply, name in ((NOT_STARTED[0], "lost"), (module.frame(0x2008, b"\x37"), "reboot")):
+        # Not on the network, and not even set up: that was a reboot, before or after it was sent.
+        reboot = module.frame(0x2008, b"\x37")
+        for reply, name, kind in (
+            (NOT_STARTED[0], "lost", Refused),
+            (reboot, "reboot", Timeout),
+        ):
             await joined(rig)
             module.replies[0x08] = reply
-            await caught(Refused, driver.send(GET))
+            await caught(kind, driver.send(GET))
             assert rig.events == [(name, None)]
             assert not driver.joined
             module.replies.clear()
