@@ -186,7 +186,7 @@ class Repl:
         with _told(self.port):
             try:
                 rows = self._line.fs_listdir(top)
-            except OSError:
+            except FileNotFoundError:
                 return []
         for name, mode, _, size in rows:
             path = f"{top.rstrip('/')}/{name}"
@@ -207,7 +207,7 @@ class Repl:
 
     def read(self, path: str) -> bytes:
         with _told(self.port):
-            return bytes(self._line.fs_readfile(path))
+            return bytes(self._line.fs_readfile(path, chunk_size=1024))
 
     def write(self, path: str, data: bytes) -> None:
         """Replace a file as a whole: whatever happens on the way, it is the old or the new."""
