@@ -43,7 +43,7 @@ def run(box):
             box.job = True
             box.seq += _REACH
             if new:
-                box.seq = struct.unpack("<I", urandom(4))[0] >> 2 | _REACH
+                box.seq = struct.unpack("<I", urandom(4))[0] >> 3 | _REACH
     try:
         if box.seq > box.reserved:
             store.set("seq", box.seq)
