@@ -14,7 +14,6 @@ from kenshin.server.schema import AlertMessage
 T0 = 1_795_392_000  # 09:00 in Japan
 MINUTE = 60
 
-
 BOTH = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 
 
