@@ -202,7 +202,8 @@ class Link:
             _blame().silence(self.status, pan)
             return "no-join"
         except (Timeout, Refused) as e:
-            if e.command not in ("SKJOIN", "0056"):
+            # What the module refused has not troubled the meter.
+            if isinstance(e, Refused) or e.command not in ("SKJOIN", "0056"):
                 self.ladder.spared()
             raise
         memory.refused = 0
