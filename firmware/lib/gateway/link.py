@@ -202,7 +202,7 @@ class Link:
             _blame().silence(self.status, pan)
             return "no-join"
         except (Timeout, Refused) as e:
-            # What the module refused has not troubled the meter.
+            # What the module refused troubled nobody.
             if isinstance(e, Refused) or e.command not in ("SKJOIN", "0056"):
                 self.ladder.spared()
             raise
