@@ -20,7 +20,7 @@ def test_a_new_installation_brings_home_99_days() -> None:
     """With the settings as they are by default."""
 
     async def story(h: Mending) -> None:
-        await h.mended(99, minutes=240)
+        await h.mended(99, minutes=300)
         h.polite()
         got = h.got()
         assert len([t for t in got if t < START]) >= 99 * 48
