@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from campaign import house
+from campaign import firmware, house
 from campaign.house import SECRETS, START
 from gateway import ring, summary
 from gateway.uplink import HttpError
@@ -16,12 +16,13 @@ __all__ = ["REFUSED", "START", "House"]
 
 
 class House(house.House):
-    """`run` plays a story while the gateway lives; afterwards everything has ended properly, and
-    nothing that left the gateway holds a secret."""
+    """`run` plays a story while the gateway lives, each time with the same luck; afterwards
+    everything has ended properly, and nothing that left the gateway holds a secret."""
 
     def run(self, story: Callable[[House], Awaitable[Any]], hours: float = 24) -> Any:
         try:
-            return super().run(story, hours)
+            with firmware.chance("house"):
+                return super().run(story, hours)
         finally:
             self.no_secrets()
 

@@ -164,22 +164,30 @@ def forget() -> None:
 
 
 @contextmanager
-def fresh(seed: str) -> Generator[None]:
-    """Within: a board that has just been switched on, with chance that follows from `seed`.
-
-    What was loaded before is there again afterwards.
-    """
-    rng = random.Random(seed)
-    before = _ours()
+def chance(seed: str) -> Generator[None]:
+    """Within: chance that follows from `seed`."""
     state = random.getstate()
     urandom = os.urandom
-    forget()
     random.seed(seed)
-    os.urandom = rng.randbytes
+    os.urandom = random.Random(seed).randbytes
     try:
         yield
     finally:
         os.urandom = urandom
         random.setstate(state)
+
+
+@contextmanager
+def fresh(seed: str) -> Generator[None]:
+    """Within: a board that has just been switched on, with chance that follows from `seed`.
+
+    What was loaded before is there again afterwards.
+    """
+    before = _ours()
+    forget()
+    try:
+        with chance(seed):
+            yield
+    finally:
         forget()
         sys.modules.update(before)
