@@ -80,6 +80,34 @@ def test_servers_that_start_at_once_do_not_disturb_each_other(void):
     assert failed == []
 
 
+def begun(path):
+    """Another server that has begun to make its tables, before there is a write-ahead log."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    return other
+
+
+def test_a_server_that_begins_first_on_a_new_file_is_waited_for(tmp_path, monkeypatch):
+    path = tmp_path / "kenshin.db"
+    waited = []
+    with closing(begun(path)) as other:
+
+        def sleep(seconds):
+            waited.append(seconds)
+            if len(waited) == 3:
+                other.execute("ROLLBACK")
+
+        monkeypatch.setattr(store.time, "sleep", sleep)
+        Store(database_url(str(path)), busy_ms=600_000).close()
+    assert len(waited) == 3
+
+
+def test_a_program_that_keeps_a_new_file_to_itself_is_not_waited_for_without_end(tmp_path):
+    path = tmp_path / "kenshin.db"
+    with closing(begun(path)), pytest.raises(StoreError, match="locked by another program"):
+        Store(database_url(str(path)), busy_ms=50)
+
+
 def test_what_the_first_server_kept_is_carried_over(tmp_path):
     path = tmp_path / "first.db"
     url = database_url(str(path))

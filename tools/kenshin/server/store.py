@@ -9,6 +9,7 @@ same with `synchronous_commit=on`, its own default, which is asked for in each c
 
 import os
 import sqlite3
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -224,9 +225,7 @@ def _engine(url: URL, busy_ms: int) -> Engine:
 
     def on_connect(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, see on_begin
-        (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
-        if mode != "wal":
-            raise sqlite3.DatabaseError(f"needs a write-ahead log, but has journal mode {mode}")
+        _write_ahead(connection, busy_ms / 1000)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
         # A checkpoint syncs the database's own file too: not every 4 MB, but every 32.
@@ -241,6 +240,25 @@ def _engine(url: URL, busy_ms: int) -> Engine:
     event.listen(engine, "connect", on_connect)
     event.listen(engine, "begin", on_begin)
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection, limit: float) -> None:
+    """Switch to the write-ahead log, once the others let us: `limit` = seconds to wait for them.
+
+    SQLite does not wait by itself here, whatever its time-out: when several servers start at once
+    on a new file, all of them but one are told at once that it is locked.
+    """
+    end = time.monotonic() + limit
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                raise
+        time.sleep(0.02)
+    if mode != "wal":
+        raise sqlite3.DatabaseError(f"needs a write-ahead log, but has journal mode {mode}")
 
 
 def _version(connection: Connection) -> str | None:
