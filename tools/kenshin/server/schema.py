@@ -379,3 +379,4 @@ class AlertMessage(Base):
     created: Mapped[int] = mapped_column(BigInteger)
     done: Mapped[int | None] = mapped_column(BigInteger)
     why: Mapped[str | None] = mapped_column(String(200))  # the last try failed
+    whom: Mapped[str | None] = mapped_column(Text)  # addresses still to reach; NULL = all

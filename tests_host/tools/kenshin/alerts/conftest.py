@@ -23,16 +23,24 @@ SECRET = "not-a-real-secret"
 
 
 class Postbox:
-    """What a mail server got; `refuse` = what it answers instead; `unknown` = to whom not."""
+    """What a mail server got; `refuse` = what it answers instead; `unknown`, `busy` = to whom not.
+
+    `asked` = how often somebody wanted to write to the one who is `busy`.
+    """
 
     def __init__(self):
         self.mails = []
         self.refuse = ""
         self.unknown = ""
+        self.busy = ""
+        self.asked = 0
 
     async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
         if address == self.unknown:
             return "550 nobody here has this name"
+        if address == self.busy:
+            self.asked += 1
+            return "450 come back later"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -85,6 +85,65 @@ def test_who_is_refused_makes_no_repeats_for_the_others(sqlite_lab, post, alarms
     assert alarms.test()["mail"] == ""
 
 
+def test_who_is_refused_for_now_gets_it_later_and_the_others_once(
+    sqlite_lab, post, alarms, instant
+):
+    lab = sqlite_lab
+    rule(lab, mail="1")
+    board = lab.board()
+    board.upload(instant(1))
+    post.busy = "bert@home.example"
+    let(lab, alarms, 60)
+    ((to, _),) = post.mails
+    assert to == ["anna@home.example"]
+    # The waits grow: in three quarters of an hour some tries, not one a minute.
+    assert 4 <= post.asked <= 7
+    (trouble,) = states(lab)
+    assert (trouble.number, trouble.given_up) == (1, False)
+    assert "the mail server refuses bert@home.example" in lab.client.get("/alerts").text
+    # What comes meanwhile goes to both, and is not mixed with what only one of them lacks.
+    board.upload(instant(2, lab.now))
+    let(lab, alarms, 5)
+    assert [to for to, _ in post.mails[1:]] == [["anna@home.example"]]
+    post.busy = ""
+    for n in range(6):
+        board.upload(instant(3 + n, lab.now))
+        let(lab, alarms, 10)
+    assert [to for to, _ in post.mails[2:]] == [["bert@home.example"]] * 2
+    for part in (post.mails[:2], post.mails[2:]):
+        assert sorted("over" in mail["subject"] for _, mail in part) == [False, True]
+    assert states(lab) == []
+
+
+def test_who_is_refused_for_days_is_given_up_and_shown(sqlite_lab, post, alarms, instant):
+    lab = sqlite_lab
+    rule(lab, mail="1")
+    lab.board().upload(instant(1))
+    post.busy = "bert@home.example"
+    let(lab, alarms, 20)
+    for _ in range(3):
+        lab.now += outbox.GIVE_UP // 2
+        alarms.work()
+    (trouble,) = states(lab)
+    assert trouble.given_up and "bert@home.example" in str(trouble.why)
+    asked = post.asked
+    let(lab, alarms, 120)
+    assert post.asked == asked and len(post.mails) == 1
+
+
+def test_who_was_taken_off_the_list_is_not_written_to_any_more(sqlite_lab, post, alarms, instant):
+    lab = sqlite_lab
+    rule(lab, mail="1")
+    lab.board().upload(instant(1))
+    post.busy = "bert@home.example"
+    let(lab, alarms, 20)
+    with lab.store.writing() as connection:
+        settings.write(connection, {"alerts.mail_to": "anna@home.example"})
+    post.busy = ""
+    let(lab, alarms, 120)
+    assert len(post.mails) == 1 and states(lab) == []
+
+
 def test_what_never_arrives_is_given_up_and_shown(sqlite_lab, post, alarms, instant):
     lab = sqlite_lab
     rule(lab, mail="1")

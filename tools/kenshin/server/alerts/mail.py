@@ -5,14 +5,21 @@ import ssl
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
-from typing import Any
+from typing import Any, NamedTuple
 
 from kenshin.server.alerts.ways import NotSent, is_loopback
 
 SECONDS = 15.0  # for each step; no step is without a limit
 
 
-def send(wished: dict[str, Any], to: list[str], subject: str, body: str, now: int) -> list[str]:
+class Refused(NamedTuple):
+    """Addresses that a mail server did not take, when it took others."""
+
+    now: list[str]  # for now (4xx): a mailbox that is busy or full, greylisting
+    ever: list[str]
+
+
+def send(wished: dict[str, Any], to: list[str], subject: str, body: str, now: int) -> Refused:
     """Send it; whom the mail server refused, when it took it for others.
 
     `wished` = the settings. Raises NotSent when nobody gets it; its text holds no secret.
@@ -55,7 +62,7 @@ def send(wished: dict[str, Any], to: list[str], subject: str, body: str, now: in
 
 def _hand_over(
     wished: dict[str, Any], host: str, security: str, user: str, message: EmailMessage
-) -> list[str]:
+) -> Refused:
     port = int(wished["mail.port"])
     try:
         context = ssl.create_default_context(cafile=str(wished["mail.ca"]) or None)
@@ -70,4 +77,6 @@ def _hand_over(
             server.starttls(context=context)
         if user:
             server.login(user, str(wished["mail.password"]))
-        return list(server.send_message(message))
+        refused = server.send_message(message)
+    later = [address for address, (code, _) in refused.items() if 400 <= code < 500]
+    return Refused(later, [address for address in refused if address not in later])

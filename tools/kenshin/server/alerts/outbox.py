@@ -5,7 +5,7 @@ sending and noting that, the message is sent again once the claim has run out: a
 """
 
 import secrets
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, select, tuple_, update
 
@@ -43,6 +43,7 @@ class Batch(NamedTuple):
     way: str
     tries: int
     created: int  # of the oldest
+    left: list[str] | None  # of a mail: the addresses that do not have it yet; None = all
     lines: list[Told]
 
 
@@ -58,12 +59,21 @@ def due(connection: Connection, now: int) -> list[tuple[int, str]]:
 
 
 def claim(connection: Connection, rule_id: int, way: str, now: int) -> Batch | None:
-    """Take what is due, for ourselves. In a transaction that may write."""
+    """Take what is due, for ourselves: all of it goes to the same people.
+
+    In a transaction that may write.
+    """
     mine = secrets.token_hex(16)
-    waiting = (
+    due = (
         *(AlertMessage.state == WAITING, AlertMessage.due <= now),
         *(AlertMessage.rule_id == rule_id, AlertMessage.way == way),
     )
+    whom = connection.execute(
+        select(AlertMessage.whom).where(*due).order_by(AlertMessage.created).limit(1)
+    ).one_or_none()
+    if whom is None:
+        return None
+    waiting = (*due, AlertMessage.whom.is_not_distinct_from(whom[0]))
     key = (
         *(AlertMessage.gateway_id, AlertMessage.rule_id, AlertMessage.since),
         *(AlertMessage.what, AlertMessage.way),
@@ -99,7 +109,8 @@ def claim(connection: Connection, rule_id: int, way: str, now: int) -> Batch | N
         .where(*here)
         .order_by(AlertMessage.created, Gateway.name, AlertMessage.what)
     )
-    return Batch(mine, rule_id, way, about[0], about[1], [Told(*row) for row in rows])
+    left = None if whom[0] is None else str(whom[0]).split()
+    return Batch(mine, rule_id, way, about[0], about[1], left, [Told(*row) for row in rows])
 
 
 def sent(connection: Connection, batch: Batch, now: int, why: str | None) -> None:
@@ -111,12 +122,18 @@ def sent(connection: Connection, batch: Batch, now: int, why: str | None) -> Non
     )
 
 
-def failed(connection: Connection, batch: Batch, now: int, why: str) -> bool:
-    """It did not; whether it is tried again."""
+def failed(
+    connection: Connection, batch: Batch, now: int, why: str, left: list[str] | None = None
+) -> bool:
+    """It did not; whether it is tried again. `left` = it did, but not to these addresses."""
     here = (AlertMessage.claim == batch.claim, AlertMessage.state == WAITING)
     wait = WAITS[min(batch.tries, len(WAITS)) - 1]
     again = now - batch.created < GIVE_UP
-    values = {"state": WAITING, "due": now + wait} if again else {"state": GIVEN_UP, "done": now}
+    values: dict[str, Any] = {"state": WAITING, "due": now + wait}
+    if not again:
+        values = {"state": GIVEN_UP, "done": now}
+    if left is not None:
+        values["whom"] = " ".join(left)
     connection.execute(
         update(AlertMessage).where(*here).values(**values, claim=None, why=why[:200])
     )

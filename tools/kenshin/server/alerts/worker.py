@@ -100,33 +100,41 @@ class Alarms:
             with self._store.writing() as connection:
                 rules.close_quietly(connection, [batch.rule_id], now)
             return True
+        left: list[str] | None = None
         try:
-            why = self._one(wished, rule.mail, batch, now)
+            refused = self._one(wished, rule.mail, batch, now)
+            why = _some(refused)
+            if not refused.now:
+                with self._store.writing() as connection:
+                    outbox.sent(connection, batch, now, why)
+                return True
+            left = refused.now
         except NotSent as error:
-            with self._store.writing() as connection:
-                again = outbox.failed(connection, batch, now, str(error))
-            log.warning(
-                "alerts: %d messages by %s: %s; %s",
-                len(batch.lines), batch.way, error, "tried again later" if again else "given up",
-            )  # fmt: skip
-            return False
+            why = str(error)
         with self._store.writing() as connection:
-            outbox.sent(connection, batch, now, why)
-        return True
+            again = outbox.failed(connection, batch, now, str(why), left)
+        log.warning(
+            "alerts: %d messages by %s: %s; %s",
+            len(batch.lines), batch.way, why, "tried again later" if again else "given up",
+        )  # fmt: skip
+        return left is not None
 
-    def _one(self, wished: dict[str, Any], to: str, batch: outbox.Batch, now: int) -> str | None:
-        """Send it; who of several did not get it, in words. Raises NotSent: nobody did."""
+    def _one(self, wished: dict[str, Any], to: str, batch: outbox.Batch, now: int) -> mail.Refused:
+        """Send it; who of several did not get it. Raises NotSent: nobody did."""
         if not batch.lines:  # their gateway is gone
-            return None
+            return mail.Refused([], [])
         language = str(wished["alerts.language"])
         if batch.way == "mail":
             whom = rules.addresses(to or str(wished["alerts.mail_to"]))
+            if batch.left is not None:  # the others have it, or were taken off the list
+                whom = [address for address in whom if address in batch.left]
+                if not whom:
+                    return mail.Refused([], [])
             subject = texts.subject(language, batch.lines)
-            refused = mail.send(wished, whom, subject, texts.body(language, batch.lines), now)
-            return _some(refused)
+            return mail.send(wished, whom, subject, texts.body(language, batch.lines), now)
         told = [_told(language, line) for line in batch.lines]
         self._post(wished, {"test": False, "alerts": told}, batch.claim, now)
-        return None
+        return mail.Refused([], [])
 
     def _post(
         self, wished: Mapping[str, Any], what: dict[str, Any], delivery: str, now: int
@@ -161,12 +169,12 @@ class Alarms:
         return results
 
 
-def _some(refused: list[str]) -> str | None:
-    # Not tried again: those who got it would get it again and again.
-    if not refused:
+def _some(refused: mail.Refused) -> str | None:
+    if not (refused.now or refused.ever):
         return None
-    log.warning("alerts: the mail server refuses %s", ", ".join(refused))
-    return f"the mail server refuses {', '.join(refused)}; the others got it"
+    whom = ", ".join([*refused.now, *refused.ever])
+    log.warning("alerts: the mail server refuses %s", whom)
+    return f"the mail server refuses {whom}; the others got it"
 
 
 def _told(language: str, line: outbox.Told) -> dict[str, Any]:
