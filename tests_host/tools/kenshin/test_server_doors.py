@@ -66,17 +66,17 @@ def test_a_token_revoked_while_its_upload_waits_stores_nothing(lab, board, insta
     def wait(items):
         prepare(items)
         reached.set()
-        assert go.wait(10)
+        assert go.wait(LIMIT)
 
     lab.service.writer.before = wait
     answers = []
     thread = threading.Thread(target=lambda: answers.append(board.post(upload(2, instant))))
     thread.start()
-    assert reached.wait(10)
+    assert reached.wait(LIMIT)
     with lab.store.writing() as connection:
         gateways.revoke(connection, gateways.find(connection, board.code))
     go.set()
-    thread.join(10)
+    thread.join(LIMIT)
     assert answers[0].status_code == 401
     with lab.store.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM readings").scalar() == 1

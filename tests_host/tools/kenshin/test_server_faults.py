@@ -16,6 +16,7 @@ from kenshin.server.writer import Limits, Writer
 
 T0 = 1_795_392_000
 HOUR, DAY = 3600, 86_400
+LIMIT = 60.0  # seconds; the longest wait for anything here
 
 
 def not_now(answer, detail):
@@ -166,7 +167,7 @@ def request(messages):
 def test_a_body_that_does_not_come_to_its_end_is_given_up(then, name):
     half = {"type": "http.request", "body": b'{"v":1', "more_body": True}
     with pytest.raises(Problem) as caught:
-        asyncio.run(asyncio.wait_for(body.read(request([half, *then]), 1000, 0.05), 10))
+        asyncio.run(asyncio.wait_for(body.read(request([half, *then]), 1000, 0.05), LIMIT))
     assert caught.value.name == name
 
 
@@ -176,14 +177,14 @@ def test_writes_that_wait_are_bounded_in_number_and_time(lab):
     def work(_connection, items):
         if "slow" in items:
             busy.set()
-            assert go.wait(10)
+            assert go.wait(LIMIT)
         return [item.upper() for item in items]
 
-    writer = Writer(lab.store, work, Limits(length=1, patience=10.0))
+    writer = Writer(lab.store, work, Limits(length=1, patience=LIMIT))
 
     async def main():
         first = asyncio.create_task(writer.put("slow"))
-        assert await asyncio.to_thread(busy.wait, 10)
+        assert await asyncio.to_thread(busy.wait, LIMIT)
         writer.limits.patience = 0.0
         second = asyncio.create_task(writer.put("second"))
         await asyncio.sleep(0)
@@ -193,11 +194,11 @@ def test_writes_that_wait_are_bounded_in_number_and_time(lab):
         assert await first == "SLOW"
         with pytest.raises(Unavailable, match="too slow"):
             await second
-        writer.limits.patience = 10.0
+        writer.limits.patience = LIMIT
         assert await writer.put("fourth") == "FOURTH"
 
     try:
-        asyncio.run(asyncio.wait_for(main(), 20))
+        asyncio.run(asyncio.wait_for(main(), 2 * LIMIT))
     finally:
         writer.close()
 
@@ -210,14 +211,14 @@ def test_writes_that_wait_together_share_one_commit(lab):
         groups.append(list(items))
         if items == [0]:
             busy.set()
-            assert go.wait(10)
+            assert go.wait(LIMIT)
         return items
 
     writer = Writer(lab.store, work, Limits(group=4, weight=100))
 
     async def main():
         first = asyncio.create_task(writer.put(0))
-        assert await asyncio.to_thread(busy.wait, 10)
+        assert await asyncio.to_thread(busy.wait, LIMIT)
         rest = [
             asyncio.create_task(writer.put(n, weight))
             for n, weight in [(1, 1), (2, 1), (3, 1), (4, 1), (5, 60), (6, 60), (7, 500), (8, 1)]
@@ -227,7 +228,7 @@ def test_writes_that_wait_together_share_one_commit(lab):
         assert await asyncio.gather(first, *rest) == list(range(9))
 
     try:
-        asyncio.run(asyncio.wait_for(main(), 20))
+        asyncio.run(asyncio.wait_for(main(), 2 * LIMIT))
     finally:
         writer.close()
     # Bounded in number and in weight; one that is too heavy goes alone.
@@ -241,7 +242,7 @@ def test_one_bad_write_does_not_fail_its_group(lab):
     def work(_connection, items):
         if items == [0]:
             busy.set()
-            assert go.wait(10)
+            assert go.wait(LIMIT)
         if 2 in items:
             raise ValueError("two")
         return items
@@ -250,14 +251,14 @@ def test_one_bad_write_does_not_fail_its_group(lab):
 
     async def main():
         tasks = [asyncio.create_task(writer.put(0))]
-        assert await asyncio.to_thread(busy.wait, 10)
+        assert await asyncio.to_thread(busy.wait, LIMIT)
         tasks += [asyncio.create_task(writer.put(n)) for n in (1, 2, 3)]
         await asyncio.sleep(0)
         go.set()
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     try:
-        zero, one, two, three = asyncio.run(asyncio.wait_for(main(), 20))
+        zero, one, two, three = asyncio.run(asyncio.wait_for(main(), 2 * LIMIT))
     finally:
         writer.close()
     assert (zero, one, three) == (0, 1, 3)
@@ -270,14 +271,14 @@ def test_a_writer_that_stops_tells_those_who_wait(lab):
 
     def work(_connection, items):
         busy.set()
-        assert go.wait(10)
+        assert go.wait(LIMIT)
         return items
 
     writer = Writer(lab.store, work)
 
     async def main():
         under_way = asyncio.create_task(writer.put(0))
-        assert await asyncio.to_thread(busy.wait, 10)
+        assert await asyncio.to_thread(busy.wait, LIMIT)
         waiting = asyncio.create_task(writer.put(1))
         await asyncio.sleep(0)
         closing = asyncio.create_task(asyncio.to_thread(writer.close))
@@ -291,7 +292,7 @@ def test_a_writer_that_stops_tells_those_who_wait(lab):
         with pytest.raises(Unavailable, match="stop"):
             await writer.put(2)
 
-    asyncio.run(asyncio.wait_for(main(), 20))
+    asyncio.run(asyncio.wait_for(main(), 2 * LIMIT))
 
 
 # ---- opening ----

@@ -5,7 +5,7 @@ import threading
 from kenshin.server.store import Unavailable
 from kenshin.server.wheel import Wheel
 
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 def test_a_fault_of_one_turn_is_logged_and_the_next_one_comes(caplog):

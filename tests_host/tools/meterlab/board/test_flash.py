@@ -195,5 +195,5 @@ def test_killed_like_a_power_cut(command, connect):
     raw.raw()
     assert raw.eval("open('log', 'rb').read(168)") == b"".join(b"%08d" % i for i in range(21))
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     assert not link.is_symlink()
