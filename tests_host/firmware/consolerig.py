@@ -123,9 +123,10 @@ class Rig:
 
 
 # Runs `scenario(rig)` with a console that is up.
-def with_console(scenario, prepare=None):
+def with_console(scenario, prepare=None, trial=False):
     async def go():
         rig = Rig(prepare)
+        rig.console.trial = trial
         await rig.start()
         try:
             await scenario(rig)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from boardline import Line
+from boardline import SECONDS, Line
 from meterlab.board import AccessPoint
 
 Make = Callable[..., Line]
@@ -85,9 +85,9 @@ def test_what_is_there_is_kept_by_enter_and_ctrl_c_ends(start: Make) -> None:
     assert "static" in said and "192.168.1.50" in said
 
 
-def test_the_checks_are_told_in_words(start: Make) -> None:
-    # The gateway starts anew for each, from the prompt; see docs/architecture.md.
-    line = ready(start, heap="128K")
+def entered(start: Make) -> Line:
+    """All is set, the Wi-Fi's key wrongly, and setup has just been told to check it."""
+    line = ready(start)
     line.raw()
     line.run(
         "import gateway\ngateway.set({'wifi.ssid': 'home', 'wifi.key': 'wrong horse battery', "
@@ -101,10 +101,34 @@ def test_the_checks_are_told_in_words(start: Make) -> None:
         line.send("\r")
     line.until("Check it all now? [yes] ")
     line.send("\r")
-    said = line.until("Checking the network")
-    said = line.until("It does not work: ", 60) + line.until("\n")
-    assert "Checking the server" not in said
-    said += line.until("gateway.setup() again.", 150)
-    assert "does not take the password" in said, said
-    assert "check power, wiring" in said and "Checking the server" not in said, said
+    line.until("soft reboot")
+    return line
+
+
+def test_the_checks_are_told_in_words(start: Make) -> None:
+    line = entered(start)
+    said = line.until("gateway.setup() again.", 4 * SECONDS)
+    assert said.count("Checking the network") == said.count("Checking the radio") == 1, said
+    assert "does not take the password" in said and "check power, wiring" in said, said
+    assert "Checking the server" not in said and "MemoryError" not in said, said
+    # The gateway goes on, and with the next start nothing is checked.
+    line.send("status\r")
+    line.until("problem    network: ")
+    line.send("\x03")
     line.until(">>> ")
+    line.soft_reset()
+    line.until("Type help")
+    assert "Checking" not in line.until("radio: no-module")
+
+
+def test_checks_that_end_early_do_not_come_again(start: Make) -> None:
+    line = entered(start)
+    line.until("Checking the network")
+    line.send("\x03")
+    line.until(">>> ")
+    line.send("gateway.run()\r")
+    line.until("Type help")
+    assert "Checking" not in line.until("radio: no-module")
+    line.board.power_cycle()
+    line.until("Type help")
+    assert "Checking" not in line.until("radio: no-module")

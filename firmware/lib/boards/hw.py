@@ -9,7 +9,8 @@
 #   byte 3   first letter of the task that may be the one  doing()
 #            that hangs, when the watchdog bites
 #   byte 4.. why the program itself restarted the board   restart(why), main.py; text in UTF-8,
-#            at most 120 bytes. The next Board takes it away and tells it in reset_cause().
+#            at most 120 bytes. The next Board takes it away and tells it in reset_cause(), by
+#            which gateway.parts knows that the new settings are to be checked.
 import asyncio
 
 import esp32

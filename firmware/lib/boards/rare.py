@@ -75,8 +75,10 @@ def cause():
     return text
 
 
-def restart(self, why):
-    """Restart the board, and let the next start tell why."""
+def restart(self, why, soft=False):
+    """Restart the board, and let the next start tell why. `soft`: only Python, so that a USB port
+    of the chip's own stays open.
+    """
     raw = why.encode()[:_WHY_MAX]
     while raw and raw[-1] & 0xC0 == 0x80:  # never half a character
         raw = raw[:-1]
@@ -84,6 +86,8 @@ def restart(self, why):
         raw = raw[:-1]
     rtc = machine.RTC()
     rtc.memory((rtc.memory() + bytes(_HEAD))[:_HEAD] + raw)
+    if soft:
+        machine.soft_reset()
     self.reset()
 
 

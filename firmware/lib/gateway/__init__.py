@@ -4,6 +4,7 @@ import gc
 import sys
 
 VERSION = "0.1.0"
+TRIAL = "the new settings are to be checked"  # why gateway.setup() restarts the board
 
 _board = None
 _outbox = None  # what was measured and not yet sent survives a stop
@@ -114,10 +115,11 @@ class _Word:
             from gateway import asked
 
             try:
-                result = asked.run(*result)
+                asked.run(result[0])
             finally:
                 drop("asked")
                 _own()
+            return None
         return result
 
     # `gateway.show` without its brackets is a common mistake.

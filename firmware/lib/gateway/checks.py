@@ -77,17 +77,21 @@ async def _radio(app):
     return _result("radio", problem, module=status.module, joined=joined, rssi=status.rssi)
 
 
-async def told(console, what):
-    """Look once, and write the result as one JSON line, whatever happens."""
-    app = console.app
+async def outcome(app, what):
+    """Look once. -> the result, whatever happens."""
     try:
-        result = await app.clock.wait_for(app.check(what), _CHECK_MS)
+        return await app.clock.wait_for(app.check(what), _CHECK_MS)
     except asyncio.TimeoutError:
-        problem = "no result in %d s" % (_CHECK_MS // 1000)
-        result = {"check": what, "ok": False, "problem": problem}
+        return _result(what, "no result in %d s" % (_CHECK_MS // 1000))
     except Exception as e:  # noqa: BLE001  told to the log and to whoever asked
         app.log.error("check %s: %s", what, describe(e))
-        result = {"check": what, "ok": False, "problem": describe(e)}
+        return _result(what, describe(e))
+
+
+async def told(console, what):
+    """Look once, and write the result as one JSON line."""
+    try:
+        result = await outcome(console.app, what)
     finally:
         console.checking = None
     console.say(json.dumps(result))

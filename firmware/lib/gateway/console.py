@@ -41,6 +41,7 @@ class Console:
     def __init__(self, app, reader=None, write=None):
         self.app = app
         self.checking = None  # the task of a check that is under way
+        self.trial = False  # gateway.setup() asked for all checks, in words
         self.json = False  # whether JSON lines are on
         self.json_at = 0  # ms of the next one
         self._reader = reader or _Stdin()

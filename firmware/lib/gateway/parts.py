@@ -3,7 +3,7 @@ import asyncio
 import time
 
 from echonet.dates import jst
-from gateway import drop
+from gateway import TRIAL, drop
 from gateway.clock import EARLIEST, Clock
 from gateway.console import Console
 from gateway.log import Log
@@ -36,7 +36,8 @@ def assemble(app, board, outbox, clock, post, reader, write):
     settings = app.settings
     log.secrets = settings.secrets
     app.status = status = Status(board, clock, log)
-    if outbox is None:  # an empty one is false, and kept all the same
+    new = outbox is None  # an empty one is false, and kept all the same
+    if new:
         _note_start(board, store, log)
         outbox = Outbox(clock, store, _CAPACITY, board.root, count=status.count)
     outbox.count = status.count  # an earlier run's had another
@@ -64,6 +65,8 @@ def assemble(app, board, outbox, clock, post, reader, write):
     sup.add("time", TimeKeeper(settings, clock, network, air, log).run)
     sup.add("uplink", app.uplink.run)
     app.console = Console(app, reader, write)
+    # The mark itself is gone by now: this start is the only one that checks.
+    app.console.trial = new and board.reset_cause().endswith(TRIAL)
     sup.add("console", app.console.run)
     for damage in (settings.damage, store.damage):
         if damage:

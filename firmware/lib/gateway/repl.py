@@ -161,13 +161,15 @@ def _check(what):
         near = view.nearest(str(what), _CHECKS) or "radio"
         print('There is no check %s. Type gateway.check("%s")' % (what, near))
         return None
-    return ((what,),)
+    return (what,)
 
 
 def _setup():
     from gateway import wizard
 
-    return wizard.run()
+    if wizard.run():
+        print("The board restarts and checks it. Ctrl-C gives the prompt, at any time.")
+        gateway.board().restart(gateway.TRIAL, True)
 
 
 def _walk():

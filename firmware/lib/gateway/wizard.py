@@ -12,7 +12,7 @@ _LAST = ("broute.id", "broute.password", "server.url", "server.token")
 
 
 def run():
-    """Ask, check each answer and keep it at once. -> the checks to make, or None."""
+    """Ask, check each answer and keep it at once. -> is it all to be checked now?"""
     settings = Settings(gateway.nvs())
     print("Enter alone keeps what stands in [ ]. Ctrl-C ends this; what was answered stays.")
     try:
@@ -26,12 +26,14 @@ def run():
             print("Still missing: " + ", ".join(missing))
         if missing or problems:
             print("Nothing can be checked yet. gateway.setup() asks again.")
-            return None
-        if secret.ask("Check it all now? [yes] ", echo=sys.stdout.write, default="y")[:1] in "yY":
-            return ("network", "server", "radio"), True
+            return False
+        answer = secret.ask("Check it all now? [yes] ", echo=sys.stdout.write, default="y")
+        if answer[:1] in "yY":
+            return True
+        print("gateway.reboot() starts the gateway.")
     except secret.Cancelled as e:
         print("%s; what was answered before is kept." % e)
-    return None
+    return False
 
 
 def _keys(settings):

@@ -27,6 +27,11 @@ async def obey(console, line):
     app = console.app
     if line is None:
         _welcome(console)
+        if console.trial:
+            console.trial = False
+            from gateway import trial
+
+            console.checking = asyncio.create_task(trial.run(console))
         return
     typed = " ".join(line.lower().split())
     if not typed:
