@@ -82,10 +82,8 @@ def test_a_blank_board_is_installed_configured_and_its_readings_arrive(
         server.ready()
         radio.ready()
         with TimeServer() as clock:
-            # The checks start the gateway anew, from the prompt; see docs/architecture.md.
             board = make_board(
                 uart=tmp_path / "radio",
-                heap="128K",
                 networks=[AccessPoint("home", KEY, rssi=-60, hidden=True)],
                 forwards={
                     SERVER: ("127.0.0.1", server.port),
