@@ -1,8 +1,10 @@
 """What a group shows is what its gateways show, added up: to the last tenth of a watt-hour."""
 
 import random
+from datetime import date
 
 import pytest
+from sqlalchemy import event, update
 from tests_host.tools.kenshin.test_server_together import edit, fold
 
 from kenshin.server import gateways, groups, newest, rollup, strips
@@ -162,3 +164,81 @@ def test_what_a_clock_ahead_brought_counts_when_its_time_has_come(lab, board, in
     assert (sums()["power"], sums()["today"]) == (310, "0.4")
     lab.now = T0 + 601
     assert (sums()["power"], sums()["today"]) == (900, "0.8")
+
+
+def members(lab, number):
+    with lab.store.reading() as connection:
+        return groups.members(connection, number, lab.now)
+
+
+def test_sums_from_what_is_kept_are_those_from_the_readings(lab, town, slot):
+    boards, number = town
+    for later in (0, DAY - 9 * 3600 + 300, DAY - 9 * 3600 + 900, DAY + 7000, 9 * DAY):
+        lab.now = T0 + later
+        for n, board in enumerate(boards):
+            begin = lab.now // DAY * DAY - 9 * 3600
+            for t in {begin, begin + DAY, lab.now // 1800 * 1800}:
+                if T0 < t <= lab.now and (n, later) != (0, DAY + 7000):
+                    counter = 10**8 * (n + 1) + t - T0
+                    board.upload(slot(10_000 + (t - T0) // 1800, t, counter, counter // 3))
+        unfolded = members(lab, number)
+        fold(lab)
+        folded = members(lab, number)
+        with lab.store.writing() as connection:
+            connection.execute(update(State).values(day_t=None))
+        assert members(lab, number) == folded, later
+        assert [one.today for one in unfolded] == [one.today for one in folded]
+        with lab.store.writing() as connection:
+            for board in boards:
+                rollup.roll(connection, gateways.find(connection, board.code).id, lab.now)
+        assert members(lab, number) == folded
+    assert any(one.today is not None for one in folded)
+
+
+def test_a_counter_of_midnight_that_comes_late_counts_at_once(lab, board, slot):
+    edit(lab, board, group="town")
+    rows = [slot(n, TODAY + 1800 * (n - 20), 1000 * n, 500 * n) for n in range(39)]
+    board.upload(*[row for row in rows if row[2] != TODAY])
+    fold(lab)
+    with lab.store.reading() as connection:
+        number = groups.listed(connection)[0].id
+    assert [(one.today, one.today_sold) for one in members(lab, number)] == [(None, None)]
+    board.upload(*[row for row in rows if row[2] == TODAY])
+    assert [(one.today, one.today_sold) for one in members(lab, number)] == [(18_000, 9_000)]
+
+
+def test_no_sum_reads_a_month_of_readings_through(postgres_lab, slot):
+    lab = postgres_lab
+    boards = [lab.board(f"home {n}") for n in range(3)]
+    for board in boards:
+        edit(lab, board, group="town")
+        board.upload(slot(1, TODAY, 1), slot(2, T0, 2))
+    with lab.store.writing() as connection:
+        number = groups.listed(connection)[0].id
+        connection.exec_driver_sql(
+            "INSERT INTO readings (gateway_id, kind, t, quality, normal, origins, received)"
+            f" SELECT n, 1, {T0} + n, 0, n, 1, 0 FROM generate_series(1, 40000) AS s (n)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO strips (gateway_id, period, t, normal, reverse, partial)"
+            f" SELECT n, 0, {TODAY}, '[]', '[]', '[]' FROM generate_series(1, 40000) AS s (n)"
+        )
+        connection.exec_driver_sql("ANALYZE readings")
+        connection.exec_driver_sql("ANALYZE strips")
+    asked = []
+    event.listen(
+        lab.store.engine, "before_cursor_execute", lambda *found: asked.append(found[2:4])
+    )
+    with lab.store.reading() as connection:
+        groups.members(connection, number, lab.now)
+        for period in ("day", "month", "year"):
+            groups.bars(connection, number, period, date(2026, 11, 23), "Asia/Tokyo")
+    statements = list(asked)
+    with lab.store.reading() as connection:
+        plans = [
+            "\n".join(connection.exec_driver_sql(f"EXPLAIN {text}", given).scalars())
+            for text, given in statements
+        ]
+    assert sum("LATERAL" in text for text, _ in statements) >= 4
+    for plan in plans:
+        assert "Seq Scan on readings" not in plan and "Seq Scan on strips" not in plan, plan

@@ -5,15 +5,14 @@ take as long with ten million readings as with ten thousand.
 """
 
 import calendar
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, ScalarSelect, and_, delete, func, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import Connection, ScalarSelect, and_, delete, func, or_, select, update
 
-from kenshin.server import gateways, newest, rollup, strips
+from kenshin.server import beside, gateways, newest, rollup, strips
 from kenshin.server.gateways import GatewayError
 from kenshin.server.newest import Newest
 from kenshin.server.schema import ApiKey, Gateway, Group, Reading, State, Strip
@@ -153,48 +152,105 @@ def _members(
     connection: Connection, here: list[Any], zone: str, now: int, limit: int | None
 ) -> list[Member]:
     today, month = rollup.day_start(now, zone), rollup.month_start(now, zone)
-    at_midnight, kept = aliased(Reading), aliased(Strip)
-    rows = connection.execute(
-        select(
-            *(Gateway.id, Gateway.code, Gateway.name, State.last_seen, State.word),
-            *[getattr(State, name) for name in Newest._fields],
-            *(at_midnight.normal, at_midnight.reverse, kept.normal, kept.reverse, kept.partial),
-        )
-        .join(State, State.gateway_id == Gateway.id)
-        .outerjoin(
-            at_midnight,
-            and_(
-                at_midnight.gateway_id == Gateway.id,
-                at_midnight.kind == HALF_HOUR,
-                at_midnight.t == today,
-            ),
-        )
-        .outerjoin(
-            kept,
-            and_(kept.gateway_id == Gateway.id, kept.period == strips.MONTH, kept.t == month),
-        )
-        .where(*here)
-        .order_by(Gateway.name)
-        .limit(limit)
-    ).all()
-    # Today's place in the strip ends with the last whole hour: so only the days before it.
-    before = [_before(*columns, round((today - month) / 86_400)) for columns in _strips(rows)]
+    rows = cast(
+        "Sequence[Any]",
+        connection.execute(
+            select(
+                *(Gateway.id, Gateway.code, Gateway.name, State.last_seen, State.word),
+                *[getattr(State, name) for name in Newest._fields],
+                *(State.day_t, State.day_normal, State.day_reverse),
+                *(State.month_normal, State.month_reverse, State.month_partial),
+            )
+            .join(State, State.gateway_id == Gateway.id)
+            .where(*here)
+            .order_by(Gateway.name)
+            .limit(limit)
+        ).all(),
+    )
+    stood = {row[0]: _Stood(row[12], row[13], row[14], row[15], not row[16]) for row in rows}
+    if any(
+        row[11] != today
+        or (row[12] is None and (row[7] or 0) > today)
+        or (row[13] is None and (row[9] or 0) > today)
+        for row in rows
+    ):
+        stood |= _behind(connection, here, today, month)
     newest = _newest(connection, rows, now)
-    begins = _begins(connection, rows, newest, today)
+    begins = _begins(connection, rows, stood, newest, today)
     found: list[Member] = []
-    for row, new, begin, (used, sold, whole) in zip(rows, newest, begins, before, strict=True):
+    for row, new, begin in zip(rows, newest, begins, strict=True):
+        _, _, used, sold, whole = stood[row[0]]
         fresh = new.power_t is not None and now - FRESH < new.power_t <= now
         power = new.power if fresh else None
         today_used = _since(begin[0], new.normal, new.normal_t, today)
         today_sold = _since(begin[1], new.reverse, new.reverse_t, today)
-        so_far = (strips.plus((used, today_used)), strips.plus((sold, today_sold)))
+        so_far = (_both(used, today_used), _both(sold, today_sold))
         partial = today_used is None or not whole
-        found.append(Member(*row[:5], power, today_used, today_sold, *so_far, partial))
+        found.append(
+            Member(
+                row[0],
+                row[1],
+                row[2],
+                row[3],
+                row[4],
+                power,
+                today_used,
+                today_sold,
+                *so_far,
+                partial,
+            )
+        )
     return found
 
 
-def _strips(rows: Sequence[Any]) -> Iterable[tuple[Any, Any, Any]]:
-    return zip(*(strips.loads([row[n] for row in rows]) for n in (13, 14, 15)), strict=True)
+def _both(one: int | None, other: int | None) -> int | None:
+    # `strips.plus` for two, of which there are thousands.
+    return other if one is None else one if other is None else one + other
+
+
+class _Stood(NamedTuple):
+    """Counters when the day began, and the energy of the month up to then."""
+
+    normal: int | None
+    reverse: int | None
+    used: int | None
+    sold: int | None
+    whole: bool
+
+
+def _behind(connection: Connection, here: list[Any], today: int, month: int) -> dict[int, _Stood]:
+    """Of gateways that were not folded up to today, or lacked a counter then."""
+    at_midnight = beside.rows(
+        connection,
+        (Reading.normal, Reading.reverse),
+        *(Reading.gateway_id == Gateway.id, Reading.kind == HALF_HOUR, Reading.t == today),
+    )
+    kept = beside.rows(
+        connection,
+        (Strip.normal, Strip.reverse, Strip.partial),
+        *(Strip.gateway_id == Gateway.id, Strip.period == strips.MONTH, Strip.t == month),
+    )
+    rows = connection.execute(
+        select(Gateway.id, *at_midnight.columns, *kept.columns)
+        .join(State, State.gateway_id == Gateway.id)
+        .outerjoin(at_midnight.table, at_midnight.on)
+        .outerjoin(kept.table, kept.on)
+        .where(
+            *here,
+            or_(
+                State.day_t.is_distinct_from(today),
+                and_(State.day_normal.is_(None), State.normal_t > today),
+                and_(State.day_reverse.is_(None), State.reverse_t > today),
+            ),
+        )
+    ).all()
+    # Today's place in the strip ends with the last whole hour: so only the days before it.
+    days = round((today - month) / 86_400)
+    columns: list[Any] = [strips.loads([row[n] for row in cast(Any, rows)]) for n in (3, 4, 5)]
+    return {
+        row[0]: _Stood(row[1], row[2], *_before(normal, reverse, partial, days))
+        for row, normal, reverse, partial in zip(rows, *columns, strict=True)
+    }
 
 
 def _before(
@@ -210,16 +266,20 @@ def _newest(connection: Connection, rows: Sequence[Any], now: int) -> list[Newes
     """Of each row; where a board's clock was ahead, what was newest by now."""
     found = [Newest(*row[5:11]) for row in rows]
     for n, new in enumerate(found):
-        if any(t is not None and t > now for t in new[::2]):
+        if (new.power_t or 0) > now or (new.normal_t or 0) > now or (new.reverse_t or 0) > now:
             found[n] = newest.look(connection, rows[n][0], now)
     return found
 
 
 def _begins(
-    connection: Connection, rows: Sequence[Any], found: Sequence[Newest], today: int
+    connection: Connection,
+    rows: Sequence[Any],
+    stood: Mapping[int, _Stood],
+    found: Sequence[Newest],
+    today: int,
 ) -> list[tuple[int | None, int | None]]:
     """Counters at the beginning of the day: by the half-hour then, or by instants just before."""
-    begins: list[tuple[int | None, int | None]] = [(row[11], row[12]) for row in rows]
+    begins: list[tuple[int | None, int | None]] = [stood[row[0]][:2] for row in rows]
     for place, (field, time) in enumerate((("normal", "normal_t"), ("reverse", "reverse_t"))):
         # Only where it is missing, and would be of use.
         places = {

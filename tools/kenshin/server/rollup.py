@@ -108,9 +108,19 @@ def roll(connection: Connection, gateway_id: int, now: int) -> bool:
         # See _late; but before the very first hour there is no day.
         touched |= set(range(start - HOUR if state.rolled else start, end, HOUR))
     touched |= _late(connection, gateway_id, end)
-    connection.execute(update(State).where(State.gateway_id == gateway_id).values(rolled=end))
     _days(connection, gateway_id, end, state.zone, touched)
+    _stand(connection, gateway_id, end, state.zone)
     return end < goal
+
+
+def _stand(connection: Connection, gateway_id: int, rolled: int, zone: str) -> None:
+    """Note how far it is, and how things stood when the day began that it is in."""
+    stood = strips.stood(
+        connection, gateway_id, day_start(rolled, zone), month_start(rolled, zone)
+    )
+    connection.execute(
+        update(State).where(State.gateway_id == gateway_id).values(rolled=rolled, **stood)
+    )
 
 
 class _State(NamedTuple):
@@ -234,6 +244,7 @@ def rezone(connection: Connection, gateway_id: int) -> None:
         # From noon to noon: no day is missed, whatever the zone.
         touched = set(range(begin // HOUR * HOUR, state.rolled, 12 * HOUR))
         _days(connection, gateway_id, state.rolled, state.zone, touched | {state.rolled - 1})
+        _stand(connection, gateway_id, state.rolled, state.zone)
 
 
 def purge(connection: Connection, gateway_id: int, limit: int) -> int:

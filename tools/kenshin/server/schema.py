@@ -94,6 +94,13 @@ class State(Base):
     normal: Mapped[int | None] = mapped_column(BigInteger)
     reverse_t: Mapped[int | None] = mapped_column(BigInteger)
     reverse: Mapped[int | None] = mapped_column(BigInteger)
+    # At the beginning of the day that is being folded: the counters, the energy of its month.
+    day_t: Mapped[int | None] = mapped_column(BigInteger)
+    day_normal: Mapped[int | None] = mapped_column(BigInteger)
+    day_reverse: Mapped[int | None] = mapped_column(BigInteger)
+    month_normal: Mapped[int | None] = mapped_column(BigInteger)
+    month_reverse: Mapped[int | None] = mapped_column(BigInteger)
+    month_partial: Mapped[int | None] = mapped_column(SmallInteger)
 
 
 class Reading(Base):

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, select
 
-from kenshin.server import energy
+from kenshin.server import beside, energy
 from kenshin.server.schema import Day, Gateway, Reading, State, Strip
 from kenshin.server.slots import HALF_HOUR
 from kenshin.server.upserts import upsert
@@ -85,6 +85,30 @@ def keep_month(connection: Connection, gateway_id: int, t: int, zone: str) -> No
     upsert(connection, Strip, rows)
 
 
+def stood(connection: Connection, gateway_id: int, today: int, month: int) -> dict[str, Any]:
+    """For the gateway's state: counters at the beginning of a day, the month's energy by then.
+
+    A counter that is None may still come: who needs it looks for it.
+    """
+    normal, reverse = connection.execute(
+        select(Reading.normal, Reading.reverse).where(
+            Reading.gateway_id == gateway_id, Reading.kind == HALF_HOUR, Reading.t == today
+        )
+    ).one_or_none() or (None, None)
+    days = connection.execute(
+        select(Day.normal, Day.reverse, Day.partial).where(
+            Day.gateway_id == gateway_id, Day.t >= month, Day.t < today
+        )
+    ).all()
+    whole = len(days) == round((today - month) / 86_400)
+    partial = not whole or any(part or used is None for used, _, part in days)
+    return {
+        **{"day_t": today, "day_normal": normal, "day_reverse": reverse},
+        **{"month_normal": plus(day[0] for day in days)},
+        **{"month_reverse": plus(day[1] for day in days), "month_partial": int(partial)},
+    }
+
+
 def plus(values: Iterable[int | None]) -> int | None:
     """The sum of those that are known; None = none is."""
     known = [value for value in values if value is not None]
@@ -119,21 +143,23 @@ def _sum(column: Sequence[int | None]) -> int | None:
 
 def bars(connection: Connection, group: int, zone: str, period: int, t: int) -> list[Bar]:
     """The strips of a group's gateways in a time zone, added up; [] = there is none."""
+    columns = (Strip.normal, Strip.reverse, Strip.partial)
+    kept = beside.rows(
+        connection,
+        columns[:2] if period == DAY else columns,  # a half-hour is known, or it is not
+        *(Strip.gateway_id == Gateway.id, Strip.period == period, Strip.t == t),
+    )
     rows = connection.execute(
-        select(Strip.normal, Strip.reverse, Strip.partial)
-        .join(Gateway, Gateway.id == Strip.gateway_id)
-        .where(
-            Gateway.group_id == group,
-            Gateway.zone == zone,
-            Strip.period == period,
-            Strip.t == t,
-        )
+        select(*kept.columns)
+        .select_from(Gateway)
+        .join(kept.table, kept.on)
+        .where(Gateway.group_id == group, Gateway.zone == zone)
     ).all()
     if not rows:
         return []
     normal, reverse = (_columns([row[n] for row in rows]) for n in range(2))
     known = [len(column) - column.count(None) for column in normal]
-    if period == DAY:  # a half-hour is known, or it is not
+    if period == DAY:
         parts = [len(rows) - n for n in known]
     else:
         parts = [_sum(column) or 0 for column in _columns([row[2] for row in rows])]
@@ -153,19 +179,18 @@ def add(one: Bar, other: Bar) -> Bar:
 
 def fresh(connection: Connection, group: int, start: int, end: int) -> dict[int, Bar]:
     """Half-hours from start to end that are not in strips yet, by their beginnings."""
+    found = beside.rows(
+        connection,
+        (Reading.t, Reading.normal, Reading.reverse),
+        *(Reading.gateway_id == State.gateway_id, Reading.kind == HALF_HOUR),
+        *(Reading.t >= State.rolled, Reading.t >= start, Reading.t <= end),
+    )
     rows = connection.execute(
-        select(Reading.gateway_id, Reading.t, Reading.normal, Reading.reverse)
-        .join(State, State.gateway_id == Reading.gateway_id)
-        .join(Gateway, Gateway.id == Reading.gateway_id)
-        .where(
-            Gateway.group_id == group,
-            State.rolled < end,
-            Reading.kind == HALF_HOUR,
-            Reading.t >= State.rolled,
-            Reading.t >= start,
-            Reading.t <= end,
-        )
-        .order_by(Reading.gateway_id, Reading.t)
+        select(State.gateway_id, *found.columns)
+        .join(Gateway, Gateway.id == State.gateway_id)
+        .join(found.table, found.on)
+        .where(Gateway.group_id == group, State.rolled < end)
+        .order_by(State.gateway_id, found.columns[0])
     ).all()
     used: dict[int, list[int]] = {}
     sold: dict[int, list[int]] = {}
