@@ -68,6 +68,9 @@ class Servers:
         if case == "slam":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return  # with the body unread, so the client is reset
+        if case.startswith("early"):  # the same, with an answer before it or without
+            connection.sendall(FIXED[case])
+            return
         length = int(_header(head, "content-length") or 0)
         while len(body) < length:
             more = connection.recv(4096)
@@ -195,4 +198,6 @@ FIXED = {
     "continue": _raw("HTTP/1.1 100 Continue\n\n") + _reply(b'{"v":1}'),
     "torn-chunk": _raw('HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n7\n{"v'),
     "linger": _reply(b'{"v":1}'),
+    "early": _reply(b"{}", "413 Content Too Large"),
+    "early-nothing": b"",
 }

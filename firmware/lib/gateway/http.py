@@ -59,9 +59,14 @@ class _Guard:
         if self.plain:
             self.plain.close()
 
+    # A server that hangs up in the midst of the body may have answered before: that is read.
     def write(self, data):
-        while data:
-            data = data[self.arm().send(data) :]
+        try:
+            while data:
+                data = data[self.arm().send(data) :]
+        except OSError:
+            if not self.begun:
+                raise
 
     # More to read, or b"" at the end.
     def fill(self):

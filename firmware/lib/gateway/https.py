@@ -93,11 +93,11 @@ class Client:
                 length -= len(chunk)
                 head += chunk
                 if len(head) >= _PIECE:
-                    await _send(stream, head)
+                    await _try(stream, head)
                     head = b""
             if length:
                 raise RuntimeError("body: %d bytes off the length told" % -length)
-            await _send(stream, head)
+            await _try(stream, head)
             return await self._reply(stream)
         finally:
             sock.close()
@@ -235,3 +235,12 @@ class Client:
 async def _send(stream, data):
     stream.out_buf = data
     await stream.drain()
+
+
+# A server that hangs up in the midst of the body may have answered before: that is read. Not over
+# TLS, where a socket that failed once says nothing any more.
+async def _try(stream, data):
+    try:
+        await _send(stream, data)
+    except OSError:
+        pass

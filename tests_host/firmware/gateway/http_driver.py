@@ -59,7 +59,7 @@ CASES = (
     " redirect-307 redirect-bare html short-body no-reply no-headers-end slam reset bad-status"
     " word-status no-code blank long-line many-headers big-told big-untold chunked chunked-small"
     " torn-chunk continue"
-    " bad-length negative-length no-content unauthorized busy linger"
+    " bad-length negative-length no-content unauthorized busy linger early early-nothing"
 ).split()
 
 
@@ -67,20 +67,26 @@ def descriptors():
     return len(os.listdir("/proc/self/fd"))
 
 
-def body():
-    for _ in range(PIECES):
-        yield PIECE
+# More than any line holds: it cannot be sent to who does not read it.
+MANY = 2000
+MUCH = bytes(10_000)
+
+
+def body(case=""):
+    much = case[:5] == "early"
+    for _ in range(MANY if much else PIECES):
+        yield MUCH if much else PIECE
 
 
 async def exchange(clock, case):
     base = HOST + ":%s" % (NOBODY if case == "nobody" else PORT)
     client = new_client(clock)
-    length = PIECES * len(PIECE)
+    length = sum([len(piece) for piece in body(case)])
     began = clock.ms()
     out = {"case": case}
     try:
         status, headers, reply = await client.post(
-            base + "/" + case, {"Authorization": "Bearer x"}, body(), length, deadline(case)
+            base + "/" + case, {"Authorization": "Bearer x"}, body(case), length, deadline(case)
         )
         out["status"] = status
         out["headers"] = headers
