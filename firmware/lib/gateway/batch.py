@@ -101,8 +101,13 @@ class Batch:
         return n
 
     def reject(self, refused):
-        """Set aside what was in the batch and is never wanted: [(seq, why), ...]. -> how many."""
-        n = self._forget([(seq, seq) for seq, _ in refused], None)
+        """Set aside what was in the batch and is never wanted: [(seq, why), ...]. -> how many.
+
+        `on_delivered` hears of the half-hours among them, with None for `half`: the meter would
+        tell the same again.
+        """
+        tell = self.box.on_delivered
+        n = self._forget([(seq, seq) for seq, _ in refused], tell and (lambda t, _: tell(t, None)))
         if n:
             self.box.rejects = (self.box.rejects + refused)[-4:]
         return n

@@ -15,10 +15,10 @@ _ROOM_MS = const(10_000)
 class Repair:
     """Where the mending stands. It outlives sessions with the meter.
 
-    `map`: 48 bits a day, 1 for a half-hour that the server has, or that the meter knows nothing
-    of. `first`: the JST day (from 1970) of its first 6 bytes. `dirty`: changed since it was
-    `saved`, in ms of the clock. `asked`: a bit per day (modulo 104) that was read again at the
-    server's wish. `told`: for the status.
+    `map`: 48 bits a day, 1 for a half-hour that the server has or refused, or that the meter
+    knows nothing of. `first`: the JST day (from 1970) of its first 6 bytes. `dirty`: changed since
+    it was `saved`, in ms of the clock. `asked`: a bit per day (modulo 104) that was read again at
+    the server's wish. `told`: for the status.
 
     `at`: the round works downwards through half-hours, counted from 1970 in JST, and is below
     this one; None between rounds. `looks`: rounds of today that left something. `job`: (EPC,
@@ -51,7 +51,9 @@ class Repair:
         self.do("map", "load")
 
     def delivered(self, t, half=False):
-        """The server has the half-hour of UTC second `t`; `half`: in one direction only."""
+        """The server has the half-hour of UTC second `t`; `half`: in one direction only, or None:
+        it never wants it.
+        """
         if half:
             # Where EB did not come with EA, the day's history has it. What it lacks is lacking.
             known = self.app.session.map
@@ -60,6 +62,8 @@ class Repair:
                 return
         k = (t + _JST) // _SLOT
         if k // 48 - self.first >= DAYS:
+            if half is None:
+                return  # it may have been refused because its time is wrong
             self.do("map", "roll", k // 48)
         at = k // 48 - self.first
         if at >= 0:

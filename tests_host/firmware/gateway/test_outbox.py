@@ -74,7 +74,7 @@ def test_batches_of_the_newest():
 def test_half_hours_that_wait_and_those_that_were_delivered():
     box = outbox()
     told = []
-    box.on_delivered = lambda t, half: told.append(t)
+    box.on_delivered = lambda t, half: told.append((t, half))
     for t in (T, T + 1800, T + 3600 * 24, T + 17, T - 1800, T + 1800 * 64):
         box.append(half_hour(t, 5))
     box.append(instant(T + 3600))
@@ -83,9 +83,11 @@ def test_half_hours_that_wait_and_those_that_were_delivered():
     assert bits == bytes([3, 0, 0, 0, 0, 0, 1, 0])
     box.batch(10)
     box.reject([(2, "no")])
-    assert told == []
+    # The meter would tell the same again, each day for 99 days.
+    assert told == [(T + 1800, None)]
+    del told[:]
     box.acknowledge([(1, 1), (3, 9)])
-    assert told == [T, T + 3600 * 24, T + 17, T - 1800, T + 1800 * 64]
+    assert told == [(t, True) for t in (T, T + 3600 * 24, T + 17, T - 1800, T + 1800 * 64)]
     bits = bytearray(8)
     waiting.mark(box, T, bits)
     assert bits == bytes(8)

@@ -36,6 +36,36 @@ def test_a_half_hour_in_one_direction_is_not_done():
     assert settled(rig.repair, NOW)
 
 
+def test_what_the_server_refuses_is_not_read_again():
+    rig = Rig()
+    r = rig.repair
+    t = NOW // 1800 * 1800
+    for k in range(48 * 100):
+        if k != 77:
+            r.delivered(t - 1800 * k)
+    t -= 1800 * 77
+    r.delivered(t, None)
+    assert settled(r, t)
+    # A wrong time moves nothing.
+    before = bytes(r.map), r.first
+    r.delivered(NOW + 9 * DAY, None)
+    assert before == (bytes(r.map), r.first)
+    assert not history(rig)
+    # But when the server wants the day all the same, it gets it.
+    r.want(["%d-%02d-%02d" % jst(t)[:3]])
+    assert not settled(r, t)
+    assert history(rig)
+
+
+# What it asks of the meter's history now, before there are newer half-hours.
+def history(rig):
+    wait = 0
+    while wait < 600_000:
+        rig.clock.t += wait
+        wait = max(rig.step(), 1)
+    return {0xE2, 0xE4, 0xEC} & {epc for epc, _ in rig.asked}
+
+
 def test_every_half_hour_of_a_day_has_its_own_bit():
     r = Rig().repair
     begin = TODAY * DAY - JST
