@@ -334,6 +334,8 @@ def test_a_newer_database_is_refused(tmp_path):
         connection.commit()
     with pytest.raises(StoreError, match="version 9999.*update the program"):
         opened(path)
+    # Whoever closes the last connection clears the log away: none was left open.
+    assert [file.name for file in tmp_path.iterdir()] == ["k.db"]
 
 
 @pytest.mark.parametrize(

@@ -103,11 +103,11 @@ class Store:
             self.engine = _engine(url, busy_ms)
             self.postgres = self.engine.dialect.name == "postgresql"
             self.partitions: set[str] = set()  # of the readings, known to be there
-            with self.reading() as connection:
-                ready = _version(connection) == HEAD
-            if not ready:
-                with self.writing() as connection:
-                    _migrate(connection)
+            try:
+                self._prepare()
+            except BaseException:
+                self.close()
+                raise
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             raise StoreError(f"--db: no driver for {url.drivername} is installed") from error
         except Unavailable as error:
@@ -122,6 +122,13 @@ class Store:
         if self.url.get_backend_name() == "sqlite":
             return str(self.url.database)
         return self.url.render_as_string(hide_password=True)
+
+    def _prepare(self) -> None:
+        with self.reading() as connection:
+            ready = _version(connection) == HEAD
+        if not ready:
+            with self.writing() as connection:
+                _migrate(connection)
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
