@@ -137,7 +137,9 @@ def test_a_browser_goes_from_the_first_link_through_every_page(start, browser, d
     now = int(time.time()) // 1800 * 1800
     rows = [slot(n, now - n * 1800, 10**7 - 2500 * n, 5000 - 5 * n) for n in range(150) if n != 9]
     status = {"word": "radio", "code": "too-far", "rssi": -91, "fw": "0.9.1", "uptime": 60}
-    board.upload(*rows, slot(400, now, 10**7 - 1), status=status)
+    meter = {"maker": "000016", "serial": "16A2034567", "unit": 1, "digits": 6}
+    board.upload(*rows, slot(400, now, 10**7 - 1), status={**status, "meter": meter})
+    board.upload(status={**status, "meter": {**meter, "serial": "22B9900011", "unit": 2}})
     board.upload(*[instant(500 + n, now - 30 * n, 400 + n % 7, current_r=21) for n in range(90)])
     fold(db)
     browser.get(f"{server.url}/gateways/{code}")
@@ -178,6 +180,13 @@ def test_a_browser_goes_from_the_first_link_through_every_page(start, browser, d
     browser.get(f"{server.url}/energy/{code}?period=day&{gap}")
     until(browser, lambda driver: driver.execute_script(DRAWN) > 9)
     assert browser.find_element(By.ID, "partial").is_displayed()
+
+    # Another meter is marked where it was told.
+    browser.get(f"{server.url}/gateways/{code}")
+    browser.get(browser.find_element(By.CSS_SELECTOR, "#meters caption a").get_attribute("href"))
+    line = DRAWN.replace("--accent", "--warn")
+    until(browser, lambda driver: driver.execute_script(line) > 9)
+    assert "22B9900011" in browser.find_element(By.ID, "meters").text
 
     # What is shown is brought up to date where it stands, as when a phone is taken up again.
     browser.get(others[0])

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
+from kenshin.server import meters
 from kenshin.server.hours import HOUR, HourRow, edges, hours
+from kenshin.server.meters import Turn
 from kenshin.server.schema import Reading
 from kenshin.server.slots import HALF_HOUR, INSTANT
 
@@ -20,6 +22,10 @@ SLOT = 1800
 LONG = 3 * 86_400
 # W. The low-voltage supply of such a meter carries 50,000.
 MOST = 1_000_000
+# W. More than any such supply is used for: a counter that began again may have gone so far, and
+# at most so large a part of its range. Else it may be another meter.
+LIKELY = 100_000
+PART = 10
 FIELDS = ("normal", "reverse")
 
 Point = tuple[int, int]  # t, cumulative 0.1 Wh
@@ -38,6 +44,7 @@ class Series(NamedTuple):
     slots: list[Point]  # half-hourly
     firsts: list[Point]  # of each hour's instants
     lasts: list[Point]
+    turns: Sequence[Turn] = ()  # where the counter begins again; loaded when it falls
 
 
 class Energies(NamedTuple):
@@ -65,10 +72,17 @@ def load(connection: Connection, gateway_id: int, rolled: int, start: int, end: 
         found = edges(connection, gateway_id, rolled, start, end)
     else:
         found = hours(connection, gateway_id, rolled, begin, until)
-    return Energies(
-        _series([(row[0], row[1]) for row in rows], found, "normal"),
-        _series([(row[0], row[2]) for row in rows], found, "reverse"),
-    )
+    normal = _series([(row[0], row[1]) for row in rows], found, "normal")
+    reverse = _series([(row[0], row[2]) for row in rows], found, "reverse")
+    if any(falls(sorted([*one.slots, *one.firsts, *one.lasts])) for one in (normal, reverse)):
+        turns = meters.turns(connection, gateway_id)
+        return Energies(normal._replace(turns=turns), reverse._replace(turns=turns))
+    return Energies(normal, reverse)
+
+
+def falls(points: Sequence[Point]) -> bool:
+    """Whether a counter is anywhere lower than before: seldom."""
+    return any(b[1] < a[1] for a, b in zip(points, points[1:], strict=False))
 
 
 def _series(slots: Sequence[Any], found: Sequence[HourRow], field: str) -> Series:
@@ -98,15 +112,21 @@ def believed(points: Sequence[Point]) -> list[Point]:
     return [*found, *points[1:][-1:]]
 
 
-def step(a: Point, b: Point) -> int | None:
+def step(a: Point, b: Point, turns: Sequence[Turn] = ()) -> int | None:
     """The energy from one value of the counter to a later one; None = not known.
 
-    One that falls is another meter, or one that began again at 0; one that rises as no supply can
-    is another meter, too, or counts in another unit. (Within less than a half-hour a counter may
-    go on by a whole unit of its own.)
+    One that falls began again at 0, when that is likely of the meter that was read all the while;
+    else it is another meter. One that rises as no supply can is another meter, too, or counts in
+    another unit. (Within less than a half-hour a counter may go on by a whole unit of its own.)
     """
-    used = b[1] - a[1]
-    return used if 0 <= used <= MOST * max(SLOT, b[0] - a[0]) // 360 else None
+    used, seconds = b[1] - a[1], max(SLOT, b[0] - a[0])
+    if used >= 0:
+        return used if used <= MOST * seconds // 360 else None
+    for since, until, turn in turns:
+        if since <= a[0] and b[0] <= until and a[1] < turn:
+            used += turn
+            return used if used <= min(LIKELY * seconds // 360, turn // PART) else None
+    return None
 
 
 def total(series: Series, start: int, end: int) -> Total:
@@ -131,7 +151,7 @@ def total(series: Series, start: int, end: int) -> Total:
         ends = bool(inside) and end - inside[-1][0] <= SLOT
     if len(inside) < 2:
         return Total(None, True)
-    steps = [step(a, b) for a, b in zip(inside, inside[1:], strict=False)]
+    steps = [step(a, b, series.turns) for a, b in zip(inside, inside[1:], strict=False)]
     whole = begins and ends and None not in steps
     return Total(sum(filter(None, steps)), not whole)
 
@@ -166,10 +186,10 @@ def until(
 def bars(series: Series, start: int, end: int) -> list[int | None]:
     """Energy of each half-hour from start to end; None where an end of it was not measured."""
     known = dict(believed(series.slots))
-    return [of_slot(known, t) for t in range(start, end, SLOT)]
+    return [of_slot(known, t, series.turns) for t in range(start, end, SLOT)]
 
 
-def of_slot(known: Mapping[int, int], t: int) -> int | None:
+def of_slot(known: Mapping[int, int], t: int, turns: Sequence[Turn] = ()) -> int | None:
     """Energy of the half-hour that begins at `t`, by the counter's values at each moment."""
     a, b = known.get(t), known.get(t + SLOT)
-    return None if a is None or b is None else step((t, a), (t + SLOT, b))
+    return None if a is None or b is None else step((t, a), (t + SLOT, b), turns)

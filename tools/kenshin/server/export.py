@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
-from kenshin.server import energy, units
+from kenshin.server import energy, meters, units
 from kenshin.server.schema import Day, Reading
 from kenshin.server.slots import HALF_HOUR, INSTANT, MINUTE, QUALITIES, origins_of
 from kenshin.server.store import Store
@@ -155,6 +155,8 @@ def _half_hours(connection: Connection, source: Source, start: int, end: int) ->
     times = int(rows[0][0]), int(rows[-1][0])
     beside = _beside(connection, source, *times)
     ends = [_believed([*beside[0], *rows, *beside[1]], column) for column in (4, 5)]
+    fall = any(energy.falls(list(each.items())) for each in ends)
+    turns = meters.turns(connection, source.id) if fall else ()
     found: list[tuple[Any, ...]] = []
     for row in rows:
         t = int(row[0])
@@ -163,7 +165,7 @@ def _half_hours(connection: Connection, source: Source, start: int, end: int) ->
             (
                 *(source.code, _plain(source.name), units.rfc3339(t)),
                 *(_number(row[4], 4), _number(row[5], 4)),
-                *(_number(energy.of_slot(each, t), 4) for each in ends),
+                *(_number(energy.of_slot(each, t, turns), 4) for each in ends),
                 *(QUALITIES[quality], " ".join(origins_of(origins))),
             )
         )

@@ -19,6 +19,7 @@ from kenshin.server.schema import (
     Group,
     Health,
     Hour,
+    MeterTold,
     Reading,
     Received,
     Rejection,
@@ -34,7 +35,7 @@ OVERLAP = 7 * 86_400
 # and what that one stores must be seen when the others are emptied.
 OF_A_GATEWAY = (
     *(State, Reading, Conflict, Received, Rejection, Health, Event, Hour, Day, Strip),
-    *(Stale, Alert, AlertMessage),
+    *(MeterTold, Stale, Alert, AlertMessage),
 )
 
 

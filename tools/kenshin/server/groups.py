@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, ScalarSelect, and_, delete, func, or_, select, update
 
-from kenshin.server import beside, gateways, newest, rollup, strips
+from kenshin.server import beside, energy, gateways, meters, newest, rollup, strips
 from kenshin.server.gateways import GatewayError
 from kenshin.server.newest import Newest
 from kenshin.server.schema import ApiKey, Gateway, Group, Reading, State, Strip
@@ -182,8 +182,8 @@ def _members(
         _, _, used, sold, whole = stood[row[0]]
         fresh = new.power_t is not None and now - FRESH < new.power_t <= now
         power = new.power if fresh else None
-        today_used = _since(begin[0], new.normal, new.normal_t, today)
-        today_sold = _since(begin[1], new.reverse, new.reverse_t, today)
+        today_used = _since(connection, row[0], today, begin[0], new.normal_t, new.normal)
+        today_sold = _since(connection, row[0], today, begin[1], new.reverse_t, new.reverse)
         so_far = (_both(used, today_used), _both(sold, today_sold))
         partial = today_used is None or not whole
         found.append(
@@ -315,10 +315,13 @@ def _near(field: str, t: int) -> ScalarSelect[Any]:
     )
 
 
-def _since(begin: int | None, end: int | None, end_t: int | None, today: int) -> int | None:
-    if begin is None or end is None or end_t is None or end_t <= today or end < begin:
+def _since(
+    connection: Connection, gateway_id: int, today: int, begin: int | None, t: Any, end: int | None
+) -> int | None:
+    if begin is None or end is None or t is None or t <= today:
         return None
-    return end - begin
+    turns = meters.turns(connection, gateway_id) if end < begin else ()
+    return energy.step((today, begin), (t, end), turns)
 
 
 def sums(found: Sequence[Member]) -> Sums:

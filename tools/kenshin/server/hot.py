@@ -36,6 +36,7 @@ class StateRow(NamedTuple):
     word: str | None
     fw: str | None
     uptime: int | None
+    meter: str | None
     health_t: int
     rolled: int
     purged: int
@@ -268,7 +269,6 @@ _TYPES = (
     *("bigint", "int", "int", "bigint", "bigint", "smallint", "bigint"),
 )
 _UNNEST = "unnest(%s)" % ", ".join(f"%s::{name}[]" for name in _TYPES)
-_UNNEST_AS = f"{_UNNEST} AS v ({_COLUMNS})"
 
 
 class PostgresHot:

@@ -298,7 +298,7 @@ class _Round:
             told.tell(self._connection, self._hot, telling)
 
     def _newest(self, work: _Work) -> Newest:
-        before, rows = Newest(*work.state[10:]), work.rows
+        before, rows = Newest(*work.state[-6:]), work.rows
         if self._stands:
             # Which of the values at a moment stands was for the merging to say.
             rows = [self._stands[row[:3]] for row in rows]

@@ -34,6 +34,7 @@ _GATEWAY: dict[str, Any] = {
     "contract": 40,
 }
 _REJECTED = '[200,"instant",1795391999,"ntp",1.5,null,null,null,null,"get"]'
+_SAME = dict.fromkeys(("maker", "release", "coefficient", "digits"))
 _BARS: dict[str, Any] = {
     "period": "day",
     "start": 1_795_359_600,
@@ -47,6 +48,14 @@ _BARS: dict[str, Any] = {
     "total_normal": "0.465",
     "total_reverse": "0",
     "total_partial": True,
+    "meters": [
+        {
+            "t": 1_795_364_500,
+            "before": 1_795_363_800,
+            "old": {**_SAME, "serial": "16A2034567", "unit": 1},
+            "new": {**_SAME, "serial": "22B9900011", "unit": 2},
+        }
+    ],
 }
 # By path: what a right answer looks like. Long lists are cut.
 EXAMPLES: dict[str, Any] = {

@@ -11,10 +11,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
 from kenshin.server import (
+    meters,
     problems,
     queries,
     routes_admin,
     routes_alerts,
+    routes_energy,
     routes_exports,
     routes_gateways,
     routes_groups,
@@ -56,20 +58,29 @@ async def energy_page(
     """Bars of a day, a month or a year; the script fetches them."""
     person = await web.visitor(request, service)
 
-    def look() -> tuple[str, str] | None:
-        with service.store.reading() as connection:
-            return queries.name_and_zone(connection, code)
-
-    found = await run_in_threadpool(look)
-    if found is None or period not in ("day", "month", "year"):
+    if period not in ("day", "month", "year"):
         raise Problem("not-found")
     try:
         day = date.fromisoformat(on) if on else None
     except ValueError:
         raise Problem("not-found") from None
-    name, zone = found
-    shown = day or datetime.fromtimestamp(service.now(), ZoneInfo(zone)).date()
+
+    def look() -> tuple[str, str, date, list[meters.Shown]] | None:
+        with service.store.reading() as connection:
+            found = queries.named(connection, code)
+            if found is None:
+                return None
+            number, name, zone = found
+            shown = day or datetime.fromtimestamp(service.now(), ZoneInfo(zone)).date()
+            span = routes_energy.span(period, shown, zone)
+            return name, zone, shown, meters.shown(connection, number, *span)
+
+    found = await run_in_threadpool(look)
+    if found is None:
+        raise Problem("not-found")
+    name, zone, shown, changes = found
     values = {
+        "changes": changes[::-1],
         **{"code": code, "name": name, "zone": zone, "period": period, "here": "/energy"},
         **{"on": day.isoformat() if day else "", "month": shown.isoformat()[:7]},
     }

@@ -216,14 +216,14 @@ def search(
     return [Listed(*row) for row in connection.execute(statement)]
 
 
-def name_and_zone(connection: Connection, code: str) -> tuple[str, str] | None:
-    """Of a gateway by its service code."""
+def named(connection: Connection, code: str) -> tuple[int, str, str] | None:
+    """Number, name and time zone of a gateway, by its service code."""
     if not tokens.is_code(code):
         return None
     row = connection.execute(
-        select(Gateway.name, Gateway.zone).where(Gateway.code == code)
+        select(Gateway.id, Gateway.name, Gateway.zone).where(Gateway.code == code)
     ).one_or_none()
-    return None if row is None else (row[0], row[1])
+    return None if row is None else (row[0], row[1], row[2])
 
 
 def gateway(connection: Connection, code: str) -> GatewayRow | None:

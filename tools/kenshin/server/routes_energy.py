@@ -9,13 +9,23 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection, select
 
-from kenshin.server import energy, problems, rollup, units
+from kenshin.server import energy, meters, problems, rollup, units
 from kenshin.server.access import Reading
 from kenshin.server.problems import Problem
 from kenshin.server.schema import Day, State
 from kenshin.server.service import Served
+from kenshin.server.status import MeterIdentity
 
 router = APIRouter(prefix="/api/v1")
+
+
+class MeterChange(BaseModel):
+    """Another meter, or other settings of it: energy across this may not be known."""
+
+    t: int = Field(description="UTC seconds of the first status that told of it")
+    before: int | None = Field(description="UTC seconds of the last that was heard before it")
+    old: MeterIdentity = Field(description="what differs, as it was; null = the same, or not told")
+    new: MeterIdentity = Field(description="as it is")
 
 
 class Bars(BaseModel):
@@ -33,6 +43,9 @@ class Bars(BaseModel):
     total_normal: str | None = Field(description="kWh of the whole, exact decimal")
     total_reverse: str | None
     total_partial: bool
+    meters: list[MeterChange] = Field(
+        description="other meters, or other settings of the meter, told within this time"
+    )
 
 
 class Piece(NamedTuple):
@@ -85,7 +98,9 @@ def show_energy(
             connection, gateway_id, rolled or 0, start, min(end, service.now() + 1)
         )
         totals = [energy.total(one, start, min(end, service.now() + 1)) for one in loaded]
-    return bars_of(period, (start, end), (before, after), pieces, totals)
+        changes = meters.changes(connection, gateway_id, start, end)
+    told = [MeterChange.model_validate(change._asdict()) for change in changes]
+    return bars_of(period, (start, end), (before, after), pieces, totals, told)
 
 
 class SoFar(BaseModel):
@@ -147,6 +162,7 @@ def bars_of(
     around: tuple[date, date],
     pieces: Sequence[Piece],
     totals: Sequence[energy.Total],
+    changes: Sequence[MeterChange] = (),
 ) -> Bars:
     """The answer, from its parts; `around` = a day of the period before, of the one after."""
     return Bars(
@@ -165,6 +181,7 @@ def bars_of(
         total_normal=units.kwh(totals[0].value),
         total_reverse=units.kwh(totals[1].value),
         total_partial=totals[0].partial or (totals[1].value is not None and totals[1].partial),
+        meters=list(changes),
     )
 
 
@@ -190,6 +207,14 @@ def span_of(period: str, day: date) -> tuple[date, date, date]:
         later = date(day.year + day.month // 12, day.month % 12 + 1, 1)
         return first, later, date.fromordinal(first.toordinal() - 1).replace(day=1)
     return date(day.year, 1, 1), date(day.year + 1, 1, 1), date(day.year - 1, 1, 1)
+
+
+def span(period: str, day: date, zone: str) -> tuple[int, int]:
+    """The period that holds a day, UTC seconds; of days that no calendar shows: nothing."""
+    if not 1971 <= day.year <= 9000:
+        return 0, 0
+    first, after, _ = span_of(period, day)
+    return begin(first, zone), begin(after, zone)
 
 
 def begin(day: date, zone: str) -> int:

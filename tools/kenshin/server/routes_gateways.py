@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from sqlalchemy import Connection, select
 from starlette.concurrency import run_in_threadpool
 
-from kenshin.server import detail, gateways, groups, queries, rollup, tokens, web
+from kenshin.server import detail, gateways, groups, meters, queries, rollup, tokens, web
 from kenshin.server.gateways import GatewayError
 from kenshin.server.people import Person
 from kenshin.server.problems import Problem
@@ -25,13 +25,6 @@ _TOLD = frozenset(
     {"word", "code", "detail", "fw", "board", "uptime", "rssi", "rssi_age", "module", "reset"}
     | {"net_rssi", "queue", "quality", "events", "counters", "meter", "repair", "resets"}
 )
-
-
-# Of EPC E1: the unit of the meter's counters, in kWh.
-_UNITS = {
-    **{0: "1", 1: "0.1", 2: "0.01", 3: "0.001", 4: "0.0001"},
-    **{0x0A: "10", 0x0B: "100", 0x0C: "1000", 0x0D: "10000"},
-}
 
 
 @router.get("/gateways")
@@ -150,7 +143,8 @@ def _facts(connection: Connection, row: queries.GatewayRow, now: int) -> dict[st
         "other": {name: value for name, value in status.items() if name not in _TOLD},
         "groups": groups.names(connection),
         "meter": meter if row.meter else None,
-        "unit": None if meter["unit"] is None else _UNITS.get(meter["unit"]),
+        "unit": meters.unit(meter["unit"]),
+        "changes": meters.shown(connection, row.id)[::-1][:_ROWS],
         "health": detail.health(connection, row.id, now - 86_400, now + 1, 24)[::-1],
         "events": detail.events(connection, row.id, _ROWS),
         "gaps": detail.gaps(connection, row.id, now, _ROWS),

@@ -2,9 +2,9 @@
 
 Every table that grows with readings is keyed by the gateway first, no foreign key leads out of
 it, and no sequence is shared between gateways (a gateway's number is random): the tables can be
-partitioned or sharded by gateway. Only the small directory (gateways, groups, tokens, people,
-keys) has foreign keys. Times are UTC seconds, energies 0.1 Wh in 64 bits, currents 0.1 A, power W;
-NULL = not measured. Kinds, qualities and origins are numbers: see `slots`.
+partitioned or sharded by gateway. Only the small directory (gateways, people, keys) has foreign
+keys. Times are UTC seconds, energies 0.1 Wh in 64 bits, currents 0.1 A, power W; NULL = not
+measured. Kinds, qualities and origins are numbers: see `slots`.
 """
 
 from typing import Any
@@ -183,6 +183,17 @@ class Event(Base):
     t: Mapped[int] = _key()
     what: Mapped[str] = mapped_column(String(8), primary_key=True)
     detail: Mapped[str] = mapped_column(String(200))
+
+
+class MeterTold(Base):
+    """What the meter said of itself (JSON), from `t` on. See `meters`."""
+
+    __tablename__ = "meters"
+    __table_args__ = CLUSTERED
+    gateway_id: Mapped[int] = _key()
+    t: Mapped[int] = _key()
+    before: Mapped[int | None] = mapped_column(BigInteger)
+    meter: Mapped[str] = mapped_column(Text)
 
 
 class Hour(Base):

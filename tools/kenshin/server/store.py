@@ -23,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 # The newest step of `migrations`.
-HEAD = "0007"
+HEAD = "0008"
 
 # Primary result codes of SQLite that pass by themselves or by the owner's hand.
 _PASSING = {

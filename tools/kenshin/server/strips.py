@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, select
 
-from kenshin.server import beside, energy
+from kenshin.server import beside, energy, meters
 from kenshin.server.schema import Day, Gateway, Reading, State, Strip
 from kenshin.server.slots import HALF_HOUR
 from kenshin.server.upserts import upsert
@@ -197,8 +197,11 @@ def fresh(connection: Connection, group: int, start: int, end: int) -> dict[int,
     for (one, t, *first), (other, then, *last) in zip(rows, rows[1:], strict=False):
         if one == other and then - t == SLOT:
             for sums, a, b in zip((used, sold), first, last, strict=True):
-                if a is not None and b is not None and b >= a:
-                    sums.setdefault(t, []).append(b - a)
+                if a is not None and b is not None:
+                    turns = meters.turns(connection, one) if b < a else ()
+                    step = energy.step((t, a), (then, b), turns)
+                    if step is not None:
+                        sums.setdefault(t, []).append(step)
     return {
         t: Bar(plus(used.get(t, ())), plus(sold.get(t, ())), len(used.get(t, ())), 0)
         for t in used.keys() | sold.keys()

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy import Connection
 
+from kenshin.server import meters
 from kenshin.server.hot import HealthRow, Hot, StateRow, Told
 from kenshin.server.schema import Event
 from kenshin.server.upserts import insert_new
@@ -36,12 +37,15 @@ def tell(
                     get("uptime"),
                 )
             )
-        meter = get("meter")
+        meter = to_json(get("meter")).decode() if get("meter") else None
+        if meter is not None and meter != state.meter:
+            read = max(filter(None, (state.normal_t, state.reverse_t)), default=None)
+            meters.note(connection, state.gateway_id, status["meter"], read, now)
         changes.append(
             Told(
                 to_json(status).decode(),
                 now,
-                to_json(meter).decode() if meter else None,
+                meter,
                 get("word"),
                 _short(get("code"), 40),
                 _short(get("fw"), 40),

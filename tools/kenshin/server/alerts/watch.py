@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from kenshin.server import energy, rollup
+from kenshin.server import energy, meters, rollup
 from kenshin.server.alerts import judge
 from kenshin.server.alerts.judge import Spread, Verdict
 from kenshin.server.alerts.rules import KINDS, Rule, assign, listed
@@ -194,7 +194,8 @@ def _energy(
             counters.setdefault(gateway_id, []).append((t, value))
     for one in subjects:
         points = energy.believed(counters.get(one.id, ()))
-        steps = [energy.step(a, b) for a, b in zip(points, points[1:], strict=False)]
+        turns = meters.turns(connection, one.id) if energy.falls(points) else ()
+        steps = [energy.step(a, b, turns) for a, b in zip(points, points[1:], strict=False)]
         value = sum(filter(None, steps)) if points else None
         verdict = judge.counted(value, rule.threshold * 10_000)
         yield Finding(rule, one.id, verdict, value, begins[one.id])

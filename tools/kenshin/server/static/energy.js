@@ -57,13 +57,29 @@
         u.ctx.fillRect(left, u.bbox.top, right - left, u.bbox.height);
       });
     };
+    // Another meter: a line at the bar within which it was told.
+    const changed = (u) => {
+      u.ctx.save();
+      u.ctx.strokeStyle = colour("--warn");
+      u.ctx.lineWidth = 2 * devicePixelRatio;
+      u.ctx.setLineDash([6, 4].map((n) => n * devicePixelRatio));
+      for (const { t } of found.meters) {
+        const n = found.t.findLastIndex((begin) => begin <= t);
+        const x = Math.round(u.valToPos(n, "x", true));
+        u.ctx.beginPath();
+        u.ctx.moveTo(x, u.bbox.top);
+        u.ctx.lineTo(x, u.bbox.top + u.bbox.height);
+        u.ctx.stroke();
+      }
+      u.ctx.restore();
+    };
     const name = (n) => (found.t[n] === undefined ? "" : at(tick, found.t[n]));
     if (chart !== null) chart.destroy();
     chart = new uPlot({
       width: $("bars").clientWidth,
       height: window.innerWidth < 560 ? 240 : 320,
       cursor: { y: false, drag: { x: false, y: false } },
-      hooks: { drawClear: [missing] },
+      hooks: { drawClear: [missing], draw: [changed] },
       scales: {
         x: { time: false, range: () => [-0.6, found.t.length - 0.4] },
         y: { range: (_, low, high) => [Math.min(0, low ?? 0) * 1.08, Math.max(0.1, high ?? 0) * 1.08] },
