@@ -12,6 +12,7 @@ from .sk_parser import dbm
 
 _SCAN = const(5000)  # ms, beside the time on the air
 _END = const(15000)  # ms; EVENT 27 or 28 after SKTERM
+_CLEARS = const(5000)  # ms; a meter refuses who comes back at once
 _FIELDS = ((b"Channel", 2), (b"Pan ID", 4), (b"Addr", 16), (b"LQI", 2), (b"PairID", 8))
 
 
@@ -177,8 +178,12 @@ async def join(radio, pan, timeout_ms=60000):
     if radio._limited:
         radio._check_gate()
     await _scan_over(radio)
-    if radio._outcome == 0:
-        await leave(radio)  # an earlier one came to no end
+    # The module may have a session, or be joining yet. Unless the meter is told that this is over,
+    # it refuses the next one; and so it does for a moment after that.
+    if radio._outcome in (0, 0x25):
+        await leave(radio)
+    if radio._outcome in (0x26, 0x27, 0x28):
+        await radio._clock.sleep_ms(_CLEARS)
     await radio._do("SKSREG", b" S2 %02X" % pan.channel)
     await radio._do("SKSREG", b" S3 %04X" % pan.pan_id)
     radio._address = await radio._do("SKLL64", b" " + hexlify(pan.mac).upper(), b"")

@@ -48,7 +48,7 @@ def test_join_without_an_end():
         driver, module = rig.driver, rig.wire
         await driver.probe()
         for limit in (60000, 5000):
-            module.replies = {b"SKJOIN": b"OK\r\n"}
+            module.replies = {b"SKTERM": b"FAIL ER10\r\n", b"SKJOIN": b"OK\r\n"}
             start = rig.clock.ms()
             await caught(JoinTimeout, driver.join(PAN, limit))
             assert rig.clock.ms() - start == limit
@@ -58,6 +58,38 @@ def test_join_without_an_end():
             module.replies = {b"SKTERM": b"FAIL ER10\r\n"}
             await driver.join(PAN)
             assert module.lines[0] == b"SKTERM"
+
+    play(scene)
+
+
+# A meter refuses whom it still has a session with, and for a moment who has just ended one.
+def test_a_session_is_over_for_the_meter_before_the_next_join():
+    async def scene(rig):
+        driver, module = rig.driver, rig.wire
+        for end in (b"", b"26", b"27", b"28"):
+            await joined(rig)
+            if end == b"27":
+                await driver.leave()
+            elif end == b"26":
+                await rig.say(module.event(end))
+            elif end == b"28":
+                module.replies[b"SKTERM"] = (b"OK\r\n", 4000, module.event(end))
+            else:
+                await driver.probe()  # of a module that stumbled: the session is still up
+            module.lines = []
+            start = rig.clock.ms()
+            await driver.join(PAN)
+            assert driver.joined
+            first = b"SKTERM" if end in (b"", b"28") else b"SKSREG S2 39"
+            assert module.lines[0] == first, module.lines
+            assert rig.clock.ms() - start >= 5000 + 3000, end  # the join itself takes 3 s
+            module.replies = {}
+            # what the meter has refused, or the module has forgotten, is over at once
+            module.replies[b"SKTERM"] = b"FAIL ER10\r\n"
+            start = rig.clock.ms()
+            await driver.join(PAN)
+            assert rig.clock.ms() - start < 4000
+            module.replies = {}
 
     play(scene)
 

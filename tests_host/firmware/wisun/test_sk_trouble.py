@@ -18,7 +18,7 @@ def test_late_reply_to_a_cancelled_command():
         ):
             module.replies = {b"SKRESET": (3000, late)}
             await cancel(rig, driver.reset(), 1000)
-            module.replies = {b"SKJOIN": next_reply}
+            module.replies = {b"SKTERM": b"FAIL ER10\r\n", b"SKJOIN": next_reply}
             start = rig.clock.ms()
             assert (await caught(Refused, driver.join(PAN))).code == expected
             assert 2000 <= rig.clock.ms() - start <= 2200
@@ -77,7 +77,8 @@ def test_a_command_without_reply():
             module.replies = {}
             await joined(rig)
             timeouts = driver.counters["timeout"]
-            module.replies = {word: None}
+            module.replies = {b"SKTERM": b"FAIL ER10\r\n"}  # as if its session were over
+            module.replies[word] = None
             start = rig.clock.ms()
             error = await caught(Timeout, action())
             assert error.command == word.decode()
@@ -242,9 +243,10 @@ def test_a_cancelled_join_is_ended_before_the_next():
     async def scene(rig):
         await joined(rig)
         driver, module = rig.driver, rig.wire
-        module.replies[b"SKJOIN"] = b"OK\r\n"
+        module.replies = {b"SKTERM": b"FAIL ER10\r\n", b"SKJOIN": b"OK\r\n"}
         await cancel(rig, driver.join(PAN), 1000)
         assert (driver.joined, driver.gate) == (False, None)
+        assert module.lines[-1].startswith(b"SKJOIN")
         module.replies = {}
         module.lines.clear()
         await driver.join(PAN)
