@@ -76,8 +76,8 @@ PAUSES_DEAD = (0, 0, 10, 20, 40)
 WAIT = const(60)
 
 # Joins trouble the meter: there are at most so many in the first silent hour, and within an hour
-# later on. They keep apart, twice as far where the last look heard no beacon. What the hour has to
-# spare is for joins that come sooner: some at first; when a meter is heard where none was; and
+# after that. They keep apart, twice as far where the last look heard no beacon. What the hour has
+# to spare is for joins that come sooner: some at first; when a meter is heard where none was; and
 # after so many refusals, for it may be back, and clearing away the old session.
 MOST = const(15)
 MOST_LATER = const(12)
@@ -87,6 +87,7 @@ APART = const(360)  # s
 LOOK = const(60)  # s; how often its channel is listened to meanwhile
 REFUSALS = const(3)
 HOUR = const(3600)
+UNSEEN = const(600)  # s; how long before it is noticed a silence may have begun
 
 _STATE = const(0)
 _FAILED = const(1)  # failures in a row in this state
@@ -149,16 +150,13 @@ class Ladder:
 
     def joins(self, now):
         """Remember that a join begins."""
-        joins = self._memory
-        for i in range(_JOINS, _JOINS + MOST - 1):
-            joins[i] = joins[i + 1]
-        joins[_JOINS + MOST - 1] = now
+        self._memory.pop(_JOINS)
+        self._memory.append(now)
 
     def spared(self):
         """The join remembered last was none: the module failed before it asked the meter."""
-        joins = self._memory
-        for i in range(_JOINS + MOST - 1, _JOINS, -1):
-            joins[i] = joins[i - 1]
+        self._memory.pop()
+        self._memory.insert(_JOINS, self._memory[_JOINS])
 
     def next(self, cause, now, die):
         """What to do about the cause that the last step met -> (step, ms to wait before it).
@@ -222,20 +220,19 @@ class Ladder:
         return CLIMB[goal][rung % len(CLIMB[goal])]
 
     # Seconds until one more join may begin: none when it may come soon, and the hour to come can
-    # do without it when all after it keep apart. So the bound is never met.
+    # do without it when all after it keep apart. What was in the first hour is not the second's.
     def _apart(self, now, back):
         memory = self._memory
         end = memory[_SINCE] + HOUR
         joins = [t for t in memory[_JOINS:] if now - t < HOUR]
         soon = back or len(joins) < (QUICK if now < end else QUICK_LATER)
-        count = 0
         for t in range(now, now + HOUR, APART):
-            count += 1
-            most = MOST if t < end else MOST_LATER
-            soon = soon and count + sum([old > t - HOUR for old in joins]) <= most
-        if soon or not joins:
+            joins.append(t)
+            first, most = (0, MOST) if t < end else (max(t - HOUR + 1, end - UNSEEN), MOST_LATER)
+            soon = soon and sum([old >= first for old in joins]) <= most
+        if soon:
             return 0
-        return max(joins[-1] + (APART if memory[_HEARD] else 2 * APART) - now, 0)
+        return max(memory[-1] + (APART if memory[_HEARD] else 2 * APART) - now, 0)
 
 
 def find(state, cause, failures):

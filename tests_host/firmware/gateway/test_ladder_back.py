@@ -30,7 +30,8 @@ def test_who_is_back_is_joined_soon():
     assert silence.step == "scan"
     assert silence.next("no-beacon", 8800, 0)[0] == "scan"
     assert silence.next("heard", 8800, 0) == ("join", 0)
-    silence.joins(8800)
+    for _ in range(5):
+        silence.joins(8800)
     assert silence.next("refused", 8800, 0)[1] == ladder.APART * 1000
     assert not silence.looked(False, 8810)
     assert silence.next("no-join", 8810, 0)[0] == "reset"
@@ -41,6 +42,40 @@ def test_who_is_back_is_joined_soon():
     assert not silence.looked(False, 10_700)
     assert silence.looked(True, 10_710)
     assert silence.early(10_710) == 0
+
+
+# All that the first hour may have, one after the other, as it can spare them; then the second.
+def test_the_first_hour_takes_nothing_from_the_second():
+    silence = Silence(None)
+    step = silence.ladder
+    step.next("silent", 7000, 0)
+    now = 7000
+    while now < 7000 + 3 * 3600:
+        step.joins(now)
+        silence.joins.append(now)
+        step.looked(False, now + 5)
+        step.next("no-join", now + 5, 0)
+        if step.state == "seek":
+            step.next("heard", now + 5, 0)
+        step.looked(False, now + 5)
+        step.looked(True, now + 5)
+        now += max(step.early(now), 5)
+    silence.now = now - 1
+    bounded(silence)
+    assert silence.hourly()[:3] == [15, 12, 12]
+
+
+# Three sessions in the first minutes with a line that spoilt them, a join that had to wait, and a
+# meter that clears two of them away: the hour can spare what it takes, and owes the next nothing.
+def test_a_meter_that_clears_away_one_session_after_the_other():
+    silence = Silence(None).ladder
+    silence.next("closed", 7000, 0)
+    for now in (7080, 7230, 7325):
+        silence.joins(now)
+    silence.joins(7684)
+    assert silence.next("refused", 7709, 0) == ("join", 10_000)
+    silence.joins(7721)
+    assert silence.next("refused", 7760, 0) == ("join", 10_000)
 
 
 # Another controller holds the meter, and each fifth beacon goes unheard, which always looks as if
