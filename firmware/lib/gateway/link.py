@@ -15,6 +15,7 @@ _BOOT_MS = const(3_000)  # both manuals, after a reset
 # became of the last requests. Anything else is the module's fault, too.
 _CAUSES = {
     0: "start",
+    None: "closed",  # before anybody listened
     0x24: "expired",
     0x26: "closed",
     0x27: "closed",
@@ -49,8 +50,10 @@ class Link:
         self.log = app.log
         self.status = app.status
         self.memory = memory
+        now = self._now()
+        pause = 0 if memory.cause is None else _blame().robbed(memory, self.status, now)
         if memory.silence is None:
-            memory.silence = fresh(self._now(), _blame().robbed(memory, self.status, self._now()))
+            memory.silence = fresh(now, pause)
         self.ladder = Ladder(memory.silence)
         self._heard = False  # a moment ago
 
@@ -62,7 +65,7 @@ class Link:
         memory = self.memory
         ladder = self.ladder
         cause = memory.cause
-        if cause is not None:
+        if cause is not None or ladder.state == "talk":
             memory.cause = None
             ladder.lost()
             cause = _CAUSES.get(cause, "module")
@@ -89,8 +92,8 @@ class Link:
     def _look(self, ms):
         return min(ms, LOOK * 1000) if self.ladder.state in ("known", "fresh") else ms
 
-    # The step, and then what the state is about: each is done by who stands there.
-    # -> what came of it: a cause of the ladder's table; None: it was too early, and still is.
+    # The step, and then what the state is about. -> what came of it, a cause of the ladder's table;
+    # None: it was too early, and still is.
     async def _do(self, step, beat, early):
         memory = self.memory
         state = self.ladder.state
@@ -185,7 +188,7 @@ class Link:
         pan = memory.pan
         self.ladder.joins(self._now())
         self.status.count("join")
-        beat(_JOIN_MS + 30_000)
+        beat(_JOIN_MS + 45_000)
         try:
             mac = await self.driver.join(pan, _JOIN_MS)
         except JoinRefused:
@@ -225,8 +228,8 @@ class Link:
                 self.log.error("flash: where the meter is was not kept (%s)", e)
         return "joined"
 
-    # Two thirds of a second on the meter's channel, which tells the RSSI, too: -> was it heard?
-    # One beacon may go unheard: that alone proves nothing.
+    # Two thirds of a second on the meter's channel, which tells the RSSI: -> was it heard? One
+    # beacon may go unheard.
     async def _listen(self):
         pan = self.memory.pan
         self.memory.pan = Pan(pan.channel, pan.pan_id, pan.mac, None, None)
@@ -242,15 +245,14 @@ class Link:
 
     async def _scan(self):
         self.status.count("scan")
-        # Patiently at first; when that has found nothing, often rather than long, for a time.
+        # Patiently at first; then often rather than long, for a time.
         patient = not self.ladder.failures
         pan = await self.driver.find((5, 6, 7, 8) if patient else (6, 6))
         if pan is None:
             self.status.count("scan.empty")
             if not patient:
                 return "no-beacon"
-            # Somebody there, but nobody for this ID: either the ID is wrong or our meter is too
-            # far. Or it has come back just now.
+            # Nobody for this ID: it is wrong, or our meter is too far. Or has just come back.
             others = await self.driver.scan(7, paired=False)
             if others:
                 pan = await self.driver.find((6, 7))

@@ -69,7 +69,8 @@ class Session:
         if code == 0x37:
             self.ready = False  # the module has lost the credentials
         if (self.live or self.course) and not self.app.driver.joined:
-            self.cause = code
+            if self.cause is None:  # what comes after the end is not it
+                self.cause = code
             if self.live:
                 self.live.wake()
             self._stir.set()

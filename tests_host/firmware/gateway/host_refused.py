@@ -67,8 +67,7 @@ def test_a_module_refuses_for_an_hour(
         assert told.get("step.pin", 0) > 0 and h.board.pin_resets == told["step.pin"]
         assert told.get("step.pin", 0) < 60
         h.do("quirks.refuse none")
-        # Where it only refused to send, it joined each time, and the hour's joins are used up.
-        await h.polling(15 if refuse[:6] in ("SKSEND", "0008 0") else 7)
+        await h.polling(7)
         assert h.status.worst() == (None, None, None)
 
     House(kind=kind).run(story)

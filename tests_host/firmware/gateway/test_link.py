@@ -1,6 +1,8 @@
 # Joining: remembered PAN first, a scan otherwise, patience, and the right word for each failure.
 from fakeclock import Recorder
 from gateway.ladder import Ladder, fresh
+from gateway.link import Link
+from gateway.session import Session
 from linkrig import FAR, MAC, NEAR, SETTINGS, Radio, connect
 from wisun import GateClosed, Info, JoinRefused, JoinTimeout, Refused, Timeout
 
@@ -233,11 +235,38 @@ def test_the_board_restarts_only_when_no_reading_would_be_lost():
 
 
 def test_what_ended_the_session_is_not_all_the_modules_fault():
-    for cause, dead in ((0x24, 0), (0x26, 0), (0x27, 0), (0x28, 0), (0x34, 0), (0x37, 1)):
+    # None: it was over before anybody listened
+    causes = ((None, 0), (0x24, 0), (0x26, 0), (0x27, 0), (0x28, 0), (0x34, 0), (0x37, 1))
+    for cause, dead in causes:
         radio = Radio([None])
         joined, _, status, _, _ = connect(radio, (0x3B, 0x8CF5, MAC), cause=cause, ready=not dead)
         assert joined and radio.named("join") == 1
         assert radio.named("probe") == dead, cause
+
+
+# The module reports on what was sent before, and the line soils a word: neither has ended it.
+def test_the_first_event_after_the_session_is_what_ended_it():
+    radio = Radio([None])
+    _, app, _, _, _ = connect(radio, (0x3B, 0x8CF5, MAC))
+    session = Session(app)
+    session.cause = None
+    session.live = Recorder()
+    session.live.wake = bool
+    for joined, code in ((True, 0x21), (False, 0x26), (False, 0x21), (False, 0x36)):
+        radio.joined = joined
+        session.event(code, 0)
+        assert session.cause == (None if joined else 0x26)
+
+
+# Whoever wants the meter, too, takes it before it has answered: not only then is it seen.
+def test_a_session_that_the_meter_ends_before_it_answered_counts_too():
+    _, app, status, _, _ = connect(Radio([None]), (0x3B, 0x8CF5, MAC))
+    silence = fresh(0)
+    app.session = session = Session(app)
+    session.silence, session.cause, session.since = silence, 0x26, (0, 3)
+    Link(app, session)
+    assert "(4)" in status.detail("radio") and session.since == (0, 4)
+    assert session.silence is silence
 
 
 def test_waiting_for_the_budget_is_counted_as_every_step_is():
