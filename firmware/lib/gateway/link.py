@@ -92,8 +92,8 @@ class Link:
     def _look(self, ms):
         return min(ms, LOOK * 1000) if self.ladder.state in ("known", "fresh") else ms
 
-    # The step, and then what the state is about. -> what came of it, a cause of the ladder's table;
-    # None: it was too early, and still is.
+    # The step, and then what the state is about. -> what came of it: a cause of the ladder's
+    # table; None: it was too early, and still is.
     async def _do(self, step, beat, early):
         memory = self.memory
         state = self.ladder.state
