@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from sqlalchemy import Connection, select
 
 from kenshin.server import gateways, keys, people, rates, settings, tokens
@@ -77,8 +77,18 @@ def _itself(request: Request, service: Service, token: str) -> Reader:
     return Reader(keys.Scope("", known.id, None), None, {})
 
 
-def reader(request: Request, service: Served) -> Reader:
-    """Who may read. Raises Problem: no-key, wrong-key, too-many, token-expired."""
+def reader(request: Request, service: Served, response: Response) -> Reader:
+    """Who may read; the answer is for them only. (One that a route makes itself says so itself.)
+
+    Raises Problem: no-key, wrong-key, too-many, token-expired.
+    """
+    found = _who(request, service)
+    response.headers.update(found.headers)
+    response.headers["Cache-Control"] = "no-store"
+    return found
+
+
+def _who(request: Request, service: Service) -> Reader:
     header = request.headers.get("authorization")
     if header is None:
         person = visitor(request, service)

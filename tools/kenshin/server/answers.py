@@ -89,12 +89,7 @@ class GatewayDetail(GatewaySummary):
                 for field, (t, value) in newest.items()
             },
             streams=[Stream(stream=s, received=spans) for s, spans in streams.items()],
-            rejections=[
-                RejectedReading(
-                    stream=r.stream, seq=r.seq, why=r.why, row=r.row, received=r.received
-                )
-                for r in rejections
-            ],
+            rejections=[RejectedReading(**each._asdict()) for each in rejections],
         )
 
 
@@ -142,18 +137,10 @@ class ReadingList(BaseModel):
             )
         items = [
             ReadingItem(
-                kind=row.kind,
-                t=row.t,
+                **row._asdict(),
                 time=units.rfc3339(row.t),
-                quality=row.quality,
-                power=row.power,
-                current_r=row.current_r,
-                current_t=row.current_t,
-                normal=row.normal,
-                reverse=row.reverse,
                 normal_kwh=units.kwh(row.normal),
                 reverse_kwh=units.kwh(row.reverse),
-                origins=list(row.origins),
                 conflicts=beside.get((row.kind, row.t), []),
             )
             for row in page.readings

@@ -19,7 +19,7 @@ from kenshin.server import (
     rollup,
     units,
 )
-from kenshin.server.cli_common import AsJson, Database, fail, opened
+from kenshin.server.cli_common import AsJson, Database, fail, opened, show
 
 DEFAULT_PORT = 8000
 
@@ -139,18 +139,16 @@ def gateway_list(
     with opened(db) as store, store.reading() as connection:
         while page := queries.gateways(connection, rows[-1].code if rows else "", 1000):
             rows += page
-    if as_json:
-        typer.echo(json.dumps([row._asdict() for row in rows], ensure_ascii=False))
-        return
-    if not rows:
-        typer.echo("There is no gateway yet. Add one: kenshin server gateway add NAME")
-    now = int(time.time())
-    for row in rows:
-        if row.last_seen is None:
-            seen = "never seen"
-        else:
-            seen = f"seen {units.rfc3339(row.last_seen)} ({now - row.last_seen} s ago)"
-        typer.echo(f"{row.code}  {row.name}  {row.stored} readings  {seen}")
+    nothing = "There is no gateway yet. Add one: kenshin server gateway add NAME"
+    show(rows, as_json, _gateway, nothing)
+
+
+def _gateway(row: queries.GatewayRow) -> str:
+    seen = "never seen"
+    if row.last_seen is not None:
+        ago = int(time.time()) - row.last_seen
+        seen = f"seen {units.rfc3339(row.last_seen)} ({ago} s ago)"
+    return f"{row.code}  {row.name}  {row.stored} readings  {seen}"
 
 
 @gateway_app.command("token")

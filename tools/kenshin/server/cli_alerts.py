@@ -1,6 +1,5 @@
 """`kenshin server alerts`: what is open, the rules, a test message."""
 
-import json
 import time
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from kenshin.server.alerts import book, quiet, rules, texts
 from kenshin.server.alerts.worker import Alarms
-from kenshin.server.cli_common import AsJson, Database, fail, opened
+from kenshin.server.cli_common import AsJson, Database, fail, opened, show
 
 app = typer.Typer(no_args_is_help=True, help="Alerts: what is wrong, and who is told of it.")
 
@@ -24,15 +23,13 @@ def list_(
     """What is open."""
     with opened(db) as store, store.reading() as connection:
         found = book.entries(connection, still=not ended, limit=1000)
-    if as_json:
-        typer.echo(json.dumps([one._asdict() for one in found], ensure_ascii=False))
-        return
-    if not found:
-        typer.echo("Nothing.")
-    for one in found:
-        over = f" until {texts.moment(one.until)}" if one.until is not None else ""
-        said = texts.sentence("en", one)
-        typer.echo(f"{one.code}  {one.name}  {said}  since {texts.moment(one.since)}{over}")
+    show(found, as_json, _entry, "Nothing.")
+
+
+def _entry(one: book.Entry) -> str:
+    over = f" until {texts.moment(one.until)}" if one.until is not None else ""
+    said = texts.sentence("en", one)
+    return f"{one.code}  {one.name}  {said}  since {texts.moment(one.since)}{over}"
 
 
 @app.command("rules")
@@ -40,19 +37,19 @@ def rules_(db: Database = None, as_json: AsJson = False) -> None:
     """The rules."""
     with opened(db) as store, store.reading() as connection:
         found = rules.listed(connection)
-    if as_json:
-        typer.echo(json.dumps([one._asdict() for one in found], ensure_ascii=False))
-        return
-    if not found:
-        typer.echo("No rule yet. For example: kenshin server alerts add silent --mail")
-    for rule in found:
-        whose = rule.gateway or (f"group:{rule.group}" if rule.group else "all")
-        said = texts.sentence("en", rule, "rule")
-        parts = [str(rule.id), rule.kind, said, whose, *rule.ways, rule.mail]
-        if rule.quiet_from is not None:
-            parts.append(f"quiet {quiet.show(rule.quiet_from)}-{quiet.show(rule.quiet_to)}")
-        parts.append("" if rule.active else "off")
-        typer.echo("  ".join(filter(None, parts)))
+    show(
+        found, as_json, _rule, "No rule yet. For example: kenshin server alerts add silent --mail"
+    )
+
+
+def _rule(rule: rules.Rule) -> str:
+    whose = rule.gateway or (f"group:{rule.group}" if rule.group else "all")
+    said = texts.sentence("en", rule, "rule")
+    parts = [str(rule.id), rule.kind, said, whose, *rule.ways, rule.mail]
+    if rule.quiet_from is not None:
+        parts.append(f"quiet {quiet.show(rule.quiet_from)}-{quiet.show(rule.quiet_to)}")
+    parts.append("" if rule.active else "off")
+    return "  ".join(filter(None, parts))
 
 
 @app.command()
@@ -79,24 +76,16 @@ def add(
     fields = {"kind": kind, "threshold": limit, "minutes": minutes, "target": target}
     fields |= {"mail": "1" if mail or to else "", "hook": "1" if hook else "", "mail_to": to}
     fields |= {"quiet_from": begin, "quiet_to": end, "quiet_drop": "1" if drop else ""}
-    with opened(db) as store:
-        try:
-            with store.writing() as connection:
-                number = rules.add(connection, fields)
-        except rules.RuleError as error:
-            fail(error)
+    with opened(db) as store, store.writing() as connection:
+        number = rules.add(connection, fields)
     typer.echo(f"rule {number}: added")
 
 
 @app.command()
 def remove(number: Number, db: Database = None) -> None:
     """Remove a rule."""
-    with opened(db) as store:
-        try:
-            with store.writing() as connection:
-                rules.remove(connection, number, int(time.time()))
-        except rules.RuleError as error:
-            fail(error)
+    with opened(db) as store, store.writing() as connection:
+        rules.remove(connection, number, int(time.time()))
     typer.echo(f"rule {number}: removed")
 
 

@@ -1,11 +1,13 @@
 """What the commands share: the database they work on, and how they fail."""
 
-from collections.abc import Generator
+import json
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, NoReturn
+from typing import Annotated, NamedTuple, NoReturn, TypeVar
 
 import typer
 
+from kenshin.server.alerts.rules import RuleError
 from kenshin.server.gateways import GatewayError
 from kenshin.server.people import PeopleError
 from kenshin.server.settings import SettingError
@@ -25,10 +27,26 @@ Database = Annotated[
 ]
 
 
+Row = TypeVar("Row", bound=NamedTuple)
+
+
 def fail(message: object) -> NoReturn:
     """End with a message and the exit code 1."""
     typer.echo(f"kenshin: {message}", err=True)
     raise typer.Exit(1)
+
+
+def show(
+    rows: Sequence[Row], as_json: bool, line: Callable[[Row], str], nothing: str | None = None
+) -> None:
+    """Print a list: as JSON, or a line for each; `nothing` = what is said of an empty one."""
+    if as_json:
+        typer.echo(json.dumps([row._asdict() for row in rows], ensure_ascii=False))
+        return
+    if not rows and nothing:
+        typer.echo(nothing)
+    for row in rows:
+        typer.echo(line(row))
 
 
 @contextmanager
@@ -42,7 +60,7 @@ def opened(db: str | None) -> Generator[Store]:
         yield store
     except Unavailable as error:
         fail(f"{store}: {error.why}")
-    except (GatewayError, PeopleError, SettingError) as error:
+    except (GatewayError, PeopleError, RuleError, SettingError) as error:
         fail(error)
     finally:
         store.close()

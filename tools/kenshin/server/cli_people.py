@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from kenshin.server import keys, people, settings, units
-from kenshin.server.cli_common import AsJson, Database, fail, opened
+from kenshin.server.cli_common import AsJson, Database, fail, opened, show
 
 user_app = typer.Typer(no_args_is_help=True, help="People who may log in.")
 key_app = typer.Typer(no_args_is_help=True, help="Access keys of the API, for other programs.")
@@ -63,13 +63,12 @@ def user_list(db: Database = None, as_json: AsJson = False) -> None:
     """List the people."""
     with opened(db) as store, store.reading() as connection:
         rows = people.listed(connection)
-    if as_json:
-        typer.echo(json.dumps([row._asdict() for row in rows], ensure_ascii=False))
-        return
-    if not rows:
-        typer.echo("Nobody yet: `kenshin server run` prints a link for the first one.")
-    for row in rows:
-        typer.echo(f"{row.name}  {row.role}" + ("" if row.ready else "  (no password yet)"))
+    show(
+        rows,
+        as_json,
+        lambda row: f"{row.name}  {row.role}" + ("" if row.ready else "  (no password yet)"),
+        "Nobody yet: `kenshin server run` prints a link for the first one.",
+    )
 
 
 @key_app.command("add")
@@ -99,13 +98,13 @@ def key_list(db: Database = None, as_json: AsJson = False) -> None:
     """List the access keys."""
     with opened(db) as store, store.reading() as connection:
         rows = keys.listed(connection)
-    if as_json:
-        typer.echo(json.dumps([row._asdict() for row in rows], ensure_ascii=False))
-        return
-    for row in rows:
-        scope = row.gateway or (f"group {row.group}" if row.group else "all")
-        used = units.rfc3339(row.used) if row.used is not None else "never"
-        typer.echo(f"{row.access_key}  {row.name}  {scope}  used {used}")
+    show(rows, as_json, _key)
+
+
+def _key(row: keys.KeyRow) -> str:
+    scope = row.gateway or (f"group {row.group}" if row.group else "all")
+    used = units.rfc3339(row.used) if row.used is not None else "never"
+    return f"{row.access_key}  {row.name}  {scope}  used {used}"
 
 
 @key_app.command("revoke")

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from kenshin.server import problems
@@ -47,7 +47,6 @@ class AlertList(BaseModel):
 def list_alerts(
     service: Served,
     reader: Reading,
-    response: Response,
     still: Annotated[bool, Query(alias="open", description="still so, or over")] = True,
     before: Annotated[
         int | None,
@@ -56,8 +55,6 @@ def list_alerts(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> AlertList:
     """The newest first. For more, ask again with `before` = the last one's `since`."""
-    response.headers.update(reader.headers)
-    response.headers["Cache-Control"] = "no-store"
     with service.store.reading() as connection:
         found = book.entries(
             connection,
@@ -70,13 +67,8 @@ def list_alerts(
     return AlertList(
         alerts=[
             AlertModel(
-                code=one.code,
-                name=one.name,
+                **one._asdict(),
                 rule=one.rule_id,
-                kind=one.kind,
-                since=one.since,
-                until=one.until,
-                value=one.value,
                 limit=one.threshold,
                 text=texts.sentence("en", one),
             )

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection, select
 
@@ -67,7 +67,6 @@ class Piece(NamedTuple):
 def show_energy(
     service: Served,
     reader: Reading,
-    response: Response,
     code: str,
     period: Annotated[Literal["day", "month", "year"], Query()] = "day",
     on: Annotated[
@@ -80,8 +79,6 @@ def show_energy(
     ] = None,
 ) -> Bars:
     """What was not measured is null: a gap is a gap, and its energy is in no single bar."""
-    response.headers.update(reader.headers)
-    response.headers["Cache-Control"] = "no-store"
     with service.store.reading() as connection:
         gateway_id, zone = reader.gateway(connection, code)
         today = datetime.fromtimestamp(service.now(), ZoneInfo(zone)).date()
@@ -128,10 +125,8 @@ class Today(BaseModel):
     ),
     openapi_extra={"security": [{"apiKey": []}, {"session": []}, {"uploadToken": []}]},
 )
-def show_today(service: Served, reader: Reading, response: Response, code: str) -> Today:
+def show_today(service: Served, reader: Reading, code: str) -> Today:
     """Energy so far today, and yesterday up to the same time of day."""
-    response.headers.update(reader.headers)
-    response.headers["Cache-Control"] = "no-store"
     now = service.now()
     with service.store.reading() as connection:
         gateway_id, zone = reader.gateway(connection, code)

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
@@ -64,9 +64,8 @@ def visible(connection: Connection, reader: Reader, number: int) -> groups.Group
 @router.get(
     "/groups", summary="All groups that you may see", responses=_GONE, openapi_extra=_SECURITY
 )
-def list_groups(service: Served, reader: Reading, response: Response) -> GroupList:
+def list_groups(service: Served, reader: Reading) -> GroupList:
     """Groups by name."""
-    _headers(response, reader)
     with service.store.reading() as connection:
         rows = groups.listed(connection)
     mine = [] if reader.scope.gateway_id is not None else rows
@@ -78,9 +77,8 @@ def list_groups(service: Served, reader: Reading, response: Response) -> GroupLi
 @router.get(
     "/groups/{number}", summary="What a group draws", responses=_GONE, openapi_extra=_SECURITY
 )
-def show_group(service: Served, reader: Reading, response: Response, number: Number) -> GroupSums:
+def show_group(service: Served, reader: Reading, number: Number) -> GroupSums:
     """Sums over the gateways of a group: now, today, this month."""
-    _headers(response, reader)
     with service.store.reading() as connection:
         row = visible(connection, reader, number)
         found = groups.sums(groups.members(connection, number, service.now()))
@@ -108,7 +106,6 @@ def show_group(service: Served, reader: Reading, response: Response, number: Num
 def show_group_energy(
     service: Served,
     reader: Reading,
-    response: Response,
     number: Number,
     period: Annotated[Literal["day", "month", "year"], Query()] = "month",
     on: Annotated[
@@ -121,7 +118,6 @@ def show_group_energy(
     ] = None,
 ) -> Bars:
     """Sums of what is known; a bar says `partial` when one of the gateways was not measured."""
-    _headers(response, reader)
     zone = service.display().zone
     today = datetime.fromtimestamp(service.now(), ZoneInfo(zone)).date()
     first, after, before = routes_energy.span_of(
@@ -157,8 +153,3 @@ def _begins(period: str, first: date, after: date, zone: str) -> list[int]:
     start, end = (routes_energy.begin(each, zone) for each in (first, after))
     step = energy.SLOT
     return list(range(start, end, step) if period == "day" else rollup.days(start, end, zone))
-
-
-def _headers(response: Response, reader: Reader) -> None:
-    response.headers.update(reader.headers)
-    response.headers["Cache-Control"] = "no-store"

@@ -43,22 +43,19 @@ def list_gateways(
     following = None
     if len(rows) > limit:
         following = link(request, {"after": rows[limit - 1].code, "limit": str(limit)})
-    _headers(response, reader, following)
+    _next(response, following)
     gateways = [answers.GatewaySummary.of(row) for row in rows[:limit]]
     return answers.GatewayList(gateways=gateways, next=following)
 
 
 @router.get("/gateways/{code}", summary="One gateway", responses=_GONE, openapi_extra=_SECURITY)
-def show_gateway(
-    service: Served, reader: Reading, response: Response, code: str
-) -> answers.GatewayDetail:
+def show_gateway(service: Served, reader: Reading, code: str) -> answers.GatewayDetail:
     """One gateway: newest values, status, sequence numbers received, readings rejected."""
     with service.store.reading() as connection:
         row = _gateway(connection, reader, code)
         newest = queries.newest(connection, row.id)
         streams = queries.streams(connection, row.id)
         rejections = queries.rejections(connection, row.id, 20)
-    _headers(response, reader, None)
     return answers.GatewayDetail.build(row, service.now(), newest, streams, rejections)
 
 
@@ -114,7 +111,7 @@ def list_readings(
         t, last_kind = page.more
         parameters = {"from": str(t), "to": str(end), "limit": str(limit), "after": last_kind}
         following = link(request, parameters, kind or [])
-    _headers(response, reader, following)
+    _next(response, following)
     return answers.ReadingList.build(code, page, following)
 
 
@@ -127,7 +124,6 @@ def list_readings(
 def show_plot(
     service: Served,
     reader: Reading,
-    response: Response,
     code: str,
     hours: Annotated[int, Query(ge=1, le=48)] = 6,
 ) -> answers.Plot:
@@ -139,7 +135,6 @@ def show_plot(
         points = queries.powers(connection, row.id, start, end, _PLOT_POINTS)
     gap = plot.longest_step([t for t, _ in points])
     times, values = plot.with_gaps(points, gap)
-    _headers(response, reader, None)
     return answers.Plot(start=start, end=end, gap=gap, t=times, power=values)
 
 
@@ -161,7 +156,6 @@ def show_health(
     with service.store.reading() as connection:
         gateway_id, _ = reader.gateway(connection, code)
         rows = detail.health(connection, gateway_id, end - days * DAY, end, 31 * 288)
-    _headers(response, reader, None)
     found = answers.HealthHistory(t=[], rssi=[], net_rssi=[], queue=[], uptime=[])
     longest = plot.longest_step([row.t for row in rows])
     for before, row in zip([None, *rows], rows, strict=False):
@@ -204,8 +198,6 @@ def link(request: Request, parameters: dict[str, str], kinds: Iterable[str] = ()
     return f"{request.url.path}?{urlencode(pairs)}"
 
 
-def _headers(response: Response, reader: Reader, following: str | None) -> None:
-    response.headers.update(reader.headers)
-    response.headers["Cache-Control"] = "no-store"
+def _next(response: Response, following: str | None) -> None:
     if following is not None:
         response.headers["Link"] = f'<{following}>; rel="next"'
