@@ -80,9 +80,11 @@ class Order:
     energy: int = 10
     upload_s: int = 10
     uploaded: int = 1
+    slots: int = 0
 
     def code(self) -> str:
-        values = (self.polls, self.step, self.poll_ms, self.energy, self.upload_s, self.uploaded)
+        values = (self.polls, self.step, self.poll_ms, self.energy)
+        values += (self.upload_s, self.uploaded, self.slots)
         return f"probe.run{values}"
 
 
@@ -176,11 +178,19 @@ class House:
 
     `paced`: the module's wire takes the time that 115,200 baud take. `lifetime`: of a session,
     in seconds, of which the module makes a tenth. `kind`: of module. `tls`: uploads over https.
+    `ahead`: seconds by which the clocks of meter and time server are ahead of this PC's.
     """
 
     def __init__(
-        self, *, paced: bool, lifetime: int = 86_400, kind: str = "bp35a1", tls: bool = False
+        self,
+        *,
+        paced: bool,
+        lifetime: int = 86_400,
+        kind: str = "bp35a1",
+        tls: bool = False,
+        ahead: int = 0,
     ) -> None:
+        self._ahead = ahead
         self._kind = kind
         self._tls: TlsServer | None = None
         self._wants_tls = tls
@@ -198,7 +208,7 @@ class House:
             self._server = Server(folder)
             stack.callback(self._server.stop)
             self._rbid = secrets.token_hex(16).upper()
-            self._clock = stack.enter_context(TimeServer())
+            self._clock = stack.enter_context(TimeServer(self._ahead))
             self._server.ready()
             if self._wants_tls:
                 self._tls = stack.enter_context(TlsServer(_HOST, self._server.port))
@@ -234,6 +244,7 @@ class House:
     def _radio(self) -> Part:
         words = ["bench.radio", "--link", str(self._folder / "radio")]
         words += ["--lifetime", str(self._lifetime), "--kind", self._kind]
+        words += ["--ahead", str(self._ahead)]
         words += [] if self._paced else ["--unpaced"]
         secret = {"METERLAB_ID": self._rbid, "METERLAB_PASSWORD": _PASSWORD}
         return Part("the radio module", words, {**secret, "PYTHONPATH": str(HERE.parent)})

@@ -14,20 +14,22 @@ import micropython
 _TICK_MS = 100
 
 
-# What is in seconds, in the settings; milliseconds, once it was multiplied by 1000.
+# What is in seconds, in the settings; milliseconds, once it was multiplied by 1000. Half of them,
+# which history wants for its room, only where it is to be read.
 class _Ms:
-    def __init__(self, ms):
+    def __init__(self, ms, room=False):
         self.ms = ms
+        self._room = room
 
-    def __mul__(self, _):
-        return self.ms
+    def __mul__(self, n):
+        return self.ms * n // 1000 if self._room else self.ms
 
 
 # The settings with shorter times than an owner may set.
 class _Hasty:
-    def __init__(self, settings, poll_ms, energy_ms):
+    def __init__(self, settings, poll_ms, energy_ms, room):
         self._settings = settings
-        self._times = {"poll.interval": _Ms(poll_ms), "poll.energy": _Ms(energy_ms)}
+        self._times = {"poll.interval": _Ms(poll_ms, room), "poll.energy": _Ms(energy_ms)}
 
     def __getitem__(self, key):
         settings = self._settings
@@ -35,6 +37,9 @@ class _Hasty:
 
     def __getattr__(self, name):
         return getattr(self._settings, name)
+
+    def slower(self):
+        self._times["poll.interval"].ms *= 2
 
 
 # The collector looks for pointers on the C stack too: write over what calls that are gone have
@@ -53,13 +58,17 @@ def _free():
     return gc.mem_free()
 
 
-async def _sample(app, polls, step, uploaded):
+async def _sample(app, polls, step, uploaded, slots):
     sleep_ms = app.clock.sleep_ms
     count = app.status.counters.get
     least = gc.mem_free()
     due = step
+    waits = slots > 0
     while True:
         await sleep_ms(_TICK_MS)
+        if waits and app.clock.utc() is not None:
+            waits = False
+            app.repair.due = 0  # it looks once a minute whether the time is known
         least = min(least, gc.mem_free())
         done = count("poll.ok", 0)
         if done >= due:
@@ -67,7 +76,10 @@ async def _sample(app, polls, step, uploaded):
             micropython.mem_info()
             least = gc.mem_free()
             due += step
-        if done >= polls and count("uploaded", 0) >= uploaded:
+            if slots and done > 2 * polls:
+                app.settings.slower()  # it is a slow machine: history wants some room
+        read = count("history.slots", 0)
+        if done >= polls and count("uploaded", 0) >= uploaded + slots and read >= slots:
             break
     for name, n in app.status.counters.items():
         _tell("count", name, n)
@@ -81,8 +93,9 @@ def free():
     _tell("end")
 
 
-def run(polls, step, poll_ms, energy, upload_s, uploaded):
-    """Until `polls` are answered and so many readings `uploaded`; samples every `step` polls.
+def run(polls, step, poll_ms, energy, upload_s, uploaded, slots):
+    """Until `polls` are answered, and so many readings `uploaded` beside so many half-hours
+    (`slots`) of the meter's history; samples every `step` polls.
 
     Every `energy`th poll reads the counters too, each one for 0. `upload_s`: between uploads of
     less than a batch.
@@ -93,12 +106,12 @@ def run(polls, step, poll_ms, energy, upload_s, uploaded):
     from gateway.app import App
 
     app = App(board)
-    app.settings = _Hasty(app.settings, poll_ms, poll_ms * energy)
+    app.settings = _Hasty(app.settings, poll_ms, poll_ms * energy, slots > 0)
     app.uplink.interval = upload_s
 
     async def sample(beat):
         beat(None)
-        await _sample(app, polls, step, uploaded)
+        await _sample(app, polls, step, uploaded, slots)
 
     app.supervisor.add("probe", sample)
     _tell("loaded", _free())

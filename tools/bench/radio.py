@@ -1,6 +1,6 @@
 """The simulated module for measurements: answers at once, and counts the bytes on its wire.
 
-    python -m bench.radio --link PATH [--unpaced] [--lifetime S] [--kind KIND]
+    python -m bench.radio --link PATH [--unpaced] [--lifetime S] [--kind KIND] [--ahead S]
 
 As `meterlab module --instant --fast`, credentials by METERLAB_ID and METERLAB_PASSWORD. One line
 when ready; then, whenever so many more answers have been given, a `Count` as JSON.
@@ -85,12 +85,18 @@ class _Counter:
 
 
 async def serve(
-    plan: Plan, path: Path, paced: bool, say: Callable[[str], None], step: int = STEP
+    plan: Plan,
+    path: Path,
+    paced: bool,
+    say: Callable[[str], None],
+    step: int = STEP,
+    ahead: int = 0,
 ) -> None:
-    """Run until SIGINT or SIGTERM."""
+    """Run until SIGINT or SIGTERM. The meter's clock is `ahead` seconds ahead of this PC's."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    scheduler = LoopScheduler(loop, utc_ms=time.time_ns() // 1_000_000, factor=FACTOR)
+    now = time.time_ns() // 1_000_000 + ahead * 1000
+    scheduler = LoopScheduler(loop, utc_ms=now, factor=FACTOR)
     world = World(scheduler, plan)
     world.household.day(day_of(scheduler.utc_ms() // 1000))  # its past, before anyone waits
     link = PtyLink(scheduler, world.module, path, paced=paced)
@@ -113,6 +119,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--unpaced", action="store_true", help="the wire takes no time")
     parser.add_argument("--lifetime", type=int, default=86_400, help="of a session, in s")
     parser.add_argument("--kind", default="bp35a1", help="of module")
+    parser.add_argument("--ahead", type=int, default=0, help="the meter's clock, in s")
     options = parser.parse_args(arguments)
     plan = Plan(
         os.environ["METERLAB_ID"], os.environ["METERLAB_PASSWORD"], kind=options.kind, seed=1
@@ -123,7 +130,7 @@ def main(arguments: list[str] | None = None) -> None:
     def say(text: str) -> None:
         print(text, flush=True)
 
-    asyncio.run(serve(plan, options.link, not options.unpaced, say))
+    asyncio.run(serve(plan, options.link, not options.unpaced, say, ahead=options.ahead))
 
 
 if __name__ == "__main__":

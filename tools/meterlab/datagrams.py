@@ -66,20 +66,20 @@ def _stamp(now_ns: int) -> bytes:
     return struct.pack(">II", (seconds + _UNIX) & 0xFFFF_FFFF, (rest << 32) // 1_000_000_000)
 
 
-def tell_time(request: bytes) -> bytes | None:
-    """An SNTP answer with this PC's time (RFC 4330, stratum 1)."""
+def tell_time(request: bytes, ahead: int = 0) -> bytes | None:
+    """An SNTP answer with this PC's time, `ahead` seconds later (RFC 4330, stratum 1)."""
     if len(request) < 48:
         return None
-    now = _stamp(time.time_ns())
+    now = _stamp(time.time_ns() + ahead * 1_000_000_000)
     head = struct.pack(">BBBbII4s", 0x24, 1, 6, -20, 0, 0, b"LOCL")
     return head + now + request[40:48] + now + now
 
 
 class TimeServer(DatagramServer):
-    """A time server, see DatagramServer."""
+    """A time server that is `ahead` seconds ahead, see DatagramServer."""
 
-    def __init__(self) -> None:
-        super().__init__(tell_time)
+    def __init__(self, ahead: int = 0) -> None:
+        super().__init__(lambda request: tell_time(request, ahead))
 
 
 def tell_name(request: bytes, address_of: Callable[[str], str | None]) -> bytes | None:
