@@ -38,7 +38,11 @@ def test_it_asks_checks_and_keeps(start: Make) -> None:
     line.send("gateway.setup()\r")
     said = answer(line, "board.type [generic]: ", "")
     assert "3  generic-w5500" in said
-    said = answer(line, "wifi.ssid []: ", "1")
+    said = answer(line, "wifi.ssid []: ", "9")
+    assert "There is no 9 here: from 1 to 2, or the name." in line.until("wifi.ssid []: ")
+    line.send("\uff33\r")
+    assert "not plain ASCII" in line.until("wifi.ssid []: ")
+    line.send("1\r")
     assert said.index("1  home  -55 dBm") < said.index("2  far  -80 dBm")
     said += answer(line, "wifi.key (not shown) [nothing]: ", "short")
     said += answer(line, "wifi.key (not shown) [nothing]: ", KEY)

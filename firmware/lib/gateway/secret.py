@@ -13,11 +13,16 @@ class Cancelled(Exception):
     """Nothing was typed; the text says why."""
 
 
+class Unfit(Cancelled):
+    """It cannot be taken as it was typed."""
+
+
 def ask(prompt, patience_ms=_PATIENCE_MS, echo=None, default=None):
     """Show `prompt` and return one line, read without echo, or shown by `echo(text)`.
 
-    Cancelled on Ctrl-C, when nobody types, and on an empty line, unless there is a `default`. It
-    is not input(), which keeps what was typed in the prompt's history.
+    Cancelled on Ctrl-C, when nobody types, and on an empty line, unless there is a `default`; its
+    Unfit on a line that is too long or not plain ASCII. It is not input(), which keeps what was
+    typed in the prompt's history.
     """
     # The bytes, one at a time: a board's stdin waits until it has all it was asked for.
     stdin = sys.stdin.buffer
@@ -39,12 +44,12 @@ def ask(prompt, patience_ms=_PATIENCE_MS, echo=None, default=None):
     finally:
         if not echo or text is None:
             sys.stdout.write("\n")
+    if line.lost:  # also when nothing is left of it
+        raise Unfit("too long, or not plain ASCII")
     if not text and default is not None:
         return default
     if not text:
         raise Cancelled("nothing typed")
-    if line.lost:
-        raise Cancelled("too long, or not plain ASCII")
     return text
 
 

@@ -35,6 +35,8 @@ def value(key, given):
         return _word(given, check)
     except _Wrong as e:
         shown = "" if secret else " %r" % (given,)
+        if shown and isinstance(given, str):  # which MicroPython's %r would show as \\uff33
+            shown = " '%s'" % "".join([c if c >= " " and c != "\x7f" else "?" for c in given])
         raise SettingError("%s:%s %s" % (key, shown, e))
 
 

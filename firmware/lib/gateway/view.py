@@ -90,15 +90,12 @@ def status(s, say):
     r = s.last
     if r:
         amperes = ["%s A" % summary.tenths(i) for i in (r.current_r, r.current_t) if i is not None]
-        say("power      %d W  %s  at %s" % (r.power, " + ".join(amperes), when(r.t, r.quality)))
+        say("power      %d W  %s  at %s" % (r.power, " + ".join(amperes), _at(r, clock)))
     else:
         say("power      no reading yet")
     r = s.energy
     if r:
-        say(
-            "energy     %s in, %s out  at %s"
-            % (kwh(r.normal), kwh(r.reverse), when(r.t, r.quality))
-        )
+        say("energy     %s in, %s out  at %s" % (kwh(r.normal), kwh(r.reverse), _at(r, clock)))
     text = s.module or "no module found yet"
     if s.rssi is not None:
         age = (clock.ms() - s.rssi_ms) // 1000
@@ -180,6 +177,13 @@ def span(seconds):
     if hours < 48:
         return "%d h %02d min" % (hours, minutes % 60)
     return "%d d %d h" % (hours // 24, hours % 24)
+
+
+# When a Reading was taken; it may have been before the clock was set.
+def _at(r, clock):
+    if r.quality is None and clock.quality:
+        return when(clock.utc_at(r.t * 1000), clock.quality)
+    return when(r.t, r.quality)
 
 
 def when(t, quality):

@@ -62,13 +62,20 @@ def _ask(settings, key):
         shown = "" if old is None else str(old)
     while True:
         prompt = "%s%s [%s]: " % (key, " (not shown)" if is_secret else "", shown)
-        answer = secret.ask(prompt, echo=None if is_secret else sys.stdout.write, default="")
+        try:
+            answer = secret.ask(prompt, echo=None if is_secret else sys.stdout.write, default="")
+        except secret.Unfit as e:
+            print("%s: %s. Once more, without Japanese input." % (key, e))
+            continue
         if not answer:
             if old or key == "wifi.key":
                 return
             print("%s: the gateway needs it." % key)
             continue
-        if answer.isdigit() and 0 < int(answer) <= len(choices):
+        if choices and answer.isdigit() and len(answer) < 3:
+            if not 0 < int(answer) <= len(choices):
+                print("There is no %s here: from 1 to %d, or the name." % (answer, len(choices)))
+                continue
             answer = choices[int(answer) - 1]
         try:
             settings.set(key, answer)

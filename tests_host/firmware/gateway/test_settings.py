@@ -124,6 +124,7 @@ def test_wrong_values_are_told_with_a_remedy():
         ("wifi.key", "\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18", "full-width"),
         ("wifi.country", "Japan", "JP"),
         ("net.mode", "fixed", "dhcp, static"),
+        ("net.mode", "\uff53\uff54", "net.mode: '\uff53\uff54'"),
         ("net.ip", "192.168.1", "like 192.168.1.10"),
         ("net.ip", "192.168.1.256", "like 192.168.1.10"),
         ("net.ip", "192.168.01.2", "like 192.168.1.10"),

@@ -199,7 +199,10 @@ def _ask(
                 return
             say(f"{key}: the gateway needs it.")
             continue
-        if choices and answer.isdigit() and 0 < int(answer) <= len(choices):
+        if choices and answer.isdigit() and len(answer) < 3:
+            if not 0 < int(answer) <= len(choices):
+                say(f"There is no {answer} here: from 1 to {len(choices)}, or the name.")
+                continue
             answer = choices[int(answer) - 1]
         try:
             settings.put({key: answer})
@@ -214,11 +217,28 @@ _NEXT = {
     "board.\n  To type name and password again: kenshin board configure --ask wifi",
     "time": "The board is in your network, at {}; only the time is missing. Without the Internet "
     "set time.ntp\n  to a time server of your own, or leave it: then the meter's clock serves.",
-    "server": "Is the server running, and does it listen on more than 127.0.0.1 (--host 0.0.0.0)?"
+    "server": "docs/troubleshooting.md goes through it by word and code.\n  To type address and "
+    "token again: kenshin board configure --ask server",
+    "silence": "Is the server running, and does it listen on more than 127.0.0.1 (--host 0.0.0.0)?"
     "\n  To type address and token again: kenshin board configure --ask server",
+    "token": "The server knows another token; `kenshin server gateway token NAME` makes a new one."
+    "\n  To type it again: kenshin board configure --ask server.token",
+    "certificate": "docs/upload.md says which file server.ca is, and how it comes to the board.",
     "radio": "docs/troubleshooting.md goes through it by symptom.\n"
     "  To type ID and password again: kenshin board configure --ask broute",
 }
+
+
+def advice(what: str, problem: str) -> str:
+    """What to do about the check `what` that failed with this problem, in the board's words."""
+    if what == "server":
+        if "status 401" in problem or "status 403" in problem:
+            what = "token"
+        elif "certificate" in problem:
+            what = "certificate"
+        elif "nobody answers" in problem or "no answer in" in problem:
+            what = "silence"
+    return _NEXT[what]
 
 
 def test_all(port: str | None, say: Say, checks: tuple[str, ...]) -> bool:
@@ -240,12 +260,13 @@ def test_all(port: str | None, say: Say, checks: tuple[str, ...]) -> bool:
                 continue
             result = _check(console, what, say)
             if not result.get("ok"):
+                problem = str(result.get("problem", "no answer from the board"))
                 here = what == "network" and result.get("ip")
                 if not here:
                     failed.add(what)
                 good = False
-                say(f"  {what}: {result.get('problem', 'no answer from the board')}")
-                say(f"  {_NEXT['time'].format(here) if here else _NEXT[what]}")
+                say(f"  {what}: {problem}")
+                say(f"  {_NEXT['time'].format(here) if here else advice(what, problem)}")
             else:
                 say(f"  {what}: {_words(result)}")
     return good

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import serial
 
-from kenshin.board.ports import BoardError, find_port
+from kenshin.board.ports import BoardError, find_port, taken
 
 LINES = 500
 READ_SECONDS = 0.2
@@ -62,10 +62,8 @@ class Console:
         """Open the line; BoardError when that cannot be done now."""
         try:
             self._line = self._new_line()
-        except (OSError, serial.SerialException) as error:
-            raise BoardError(
-                f"{self.port} cannot be opened ({error}). Does another program use it?"
-            ) from None
+        except (OSError, serial.SerialException):
+            raise taken(self.port) from None
         self._thread.start()
         return self
 

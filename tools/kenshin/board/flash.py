@@ -114,6 +114,8 @@ def make_plan(repl: Repl, files: dict[str, bytes], there: list[Entry]) -> Plan:
             twin = entry.path.endswith(".py") and entry.path[:-3] + ".mpy" in files
             hides = twin or entry.path in folders or _hides_package(entry.path, folders)
             (plan.first if hides else plan.last).append(entry)
+    if repl.eval(_exists("/.part")):  # of a start file whose copy was interrupted
+        plan.last.append(Entry("/.part", 0, False))
     for path in _different(repl, files):
         plan.copy[path] = files[path]
     plan.same = len(files) - len(plan.copy)

@@ -16,6 +16,14 @@ class BoardError(Exception):
     """The board, or the way to it, does not do what was asked; the text says what to do."""
 
 
+def taken(port: str) -> BoardError:
+    """What to say when a port that is there, and that we may use, does not open."""
+    return BoardError(
+        f"{port} is in use by another program, most likely a terminal or `kenshin board monitor`. "
+        "Close that, and run the same command again."
+    )
+
+
 def boards_in_sight() -> list[str]:
     """The ports that look like a board's."""
     found: list[str] = []

@@ -14,7 +14,7 @@ from typing import Any
 
 import serial
 
-from kenshin.board.ports import BoardError, find_port
+from kenshin.board.ports import BoardError, find_port, taken
 
 ENTER_SECONDS = 10
 OPEN_SECONDS = 10
@@ -71,6 +71,8 @@ def _told(port: str) -> Generator[None]:
                 "programs that use the port, press the board's reset button and try again. "
                 "docs/troubleshooting.md has more."
             ) from None
+        if "failed to access" in text:
+            raise taken(port) from None
         raise BoardError(f"{port}: {text}. Try again.") from None
     except (OSError, serial.SerialException, ValueError, SyntaxError) as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # the board's word

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import serial
 
 from kenshin.board import configure
 from kenshin.board.console import Console
@@ -212,8 +213,8 @@ def test_what_is_missing_is_asked_for_and_the_rest_again_on_request(make_board, 
         settings = configure.Settings(repl)
         said: list[str] = []
         typist = Typist(
-            board_type=[""],
-            wifi_ssid=["1"],
+            board_type=["99", ""],
+            wifi_ssid=["2", "1"],
             wifi_key=["short", KEY],
             broute_id=["0123", RBID],
             broute_password=["", PASSWORD],
@@ -224,6 +225,7 @@ def test_what_is_missing_is_asked_for_and_the_rest_again_on_request(make_board, 
         assert settings.missing == [] and settings.own["wifi.ssid"] == "home"
         assert not any(typist.answers.values()), "each answer was asked for"
         told = "\n".join(said)
+        assert "There is no 2 here: from 1 to 1, or the name." in told
         assert "home  -60 dBm" in told and "broute.id: has 4 characters" in told
         for secret in (KEY, RBID, PASSWORD, "short"):
             assert secret not in told
@@ -244,3 +246,23 @@ def test_what_is_missing_is_asked_for_and_the_rest_again_on_request(make_board, 
         assert "net.hostname" not in settings.own
         with pytest.raises(BoardError, match="nothing: no such setting"):
             configure.ask_all(settings, Typist(nothing=["1"]), said.append, ["nothing"])
+
+
+def test_what_to_do_about_a_server_depends_on_what_is_wrong_with_it():
+    for problem, advice in (
+        ("status 401: Invalid token", "server gateway token"),
+        ("nobody answers at 192.168.1.10 ([Errno 111] ECONNREFUSED)", "--host 0.0.0.0"),
+        ("no answer in 20 s", "--host 0.0.0.0"),
+        ("the server's certificate: it is for another name than kenshin.example", "server.ca"),
+        ("status 200, 7 bytes of text/html: not an answer of a Kenshin server", "word and code"),
+    ):
+        assert advice in configure.advice("server", problem), problem
+    assert "--ask wifi" in configure.advice("network", "no answer in 3 s")
+
+
+def test_a_port_in_use_is_told(make_board, kenshin):
+    board = make_board()
+    with serial.Serial(str(board.serial), exclusive=True):
+        for command in ("configure", "flash", "doctor"):
+            said = kenshin(board, command, code=1).stderr
+            assert "is in use by another program" in said and "Close that" in said, said

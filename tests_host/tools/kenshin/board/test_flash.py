@@ -67,9 +67,10 @@ def test_only_what_changed_is_copied_and_lib_is_mirrored(make_board, kenshin, fe
     (old / "data").mkdir()
     (old / "data" / "readings.bin").write_bytes(b"kept")
     (old / "ca.der").write_bytes(b"kept too")
+    (old / ".part").write_bytes(b"half of a main.py")  # the copying was interrupted
     board = make_board(old)
     said = kenshin(board, "flash", "--files", few).stdout
-    assert "1/1 /lib/one/a.py" in said and "copied 1, removed 4, already there 4" in said
+    assert "1/1 /lib/one/a.py" in said and "copied 1, removed 5, already there 4" in said
     assert "Kenshin 5" in said
     kept = {"data/readings.bin": b"kept", "ca.der": b"kept too"}
     assert on_board(board, tmp_path) == expected(few) | kept
