@@ -102,12 +102,16 @@ class Session:
             app.status.set_phase("running")
             try:
                 await self._talk(beat)
-                if app.driver.joined:
-                    await app.driver.leave()
             except (RadioError, TimeoutError) as e:
                 app.status.problem("radio", "link-lost", str(e))
                 self.cause = getattr(e, "command", "")
             app.status.count("link.lost")
+            # The meter refuses who comes back from a session that for it goes on.
+            try:
+                if app.driver.joined:
+                    await app.driver.leave()
+            except (RadioError, TimeoutError) as e:
+                app.log.warn("radio: %s", e)
 
     # Climbs gateway.ladder until there is a session.
     async def _join(self, beat):

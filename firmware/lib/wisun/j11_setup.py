@@ -16,6 +16,7 @@ _EXTRA = const(90)  # ms of each channel, beside the time that it is listened to
 _STEPS = const(24)  # of the longest way, with all detours
 _FAULTS = const(3)  # on it
 _MISSES = const(3)  # beacons
+_CLEARS = const(5000)  # ms; till the meter knows, and takes who comes back
 
 
 async def probe(radio, kind="auto"):
@@ -239,5 +240,6 @@ async def leave(radio):
     radio._link(None, False)
     try:
         await radio._ask(0x0057)
+        await radio._clock.sleep_ms(_CLEARS)
     except Refused as error:
         await _excuse(radio, error)

@@ -202,15 +202,16 @@ async def join(radio, pan, timeout_ms=60000):
 
 
 async def leave(radio):
-    radio._outcome = None
+    radio._outcome = 0
     try:
         await radio._do("SKTERM")
         until = radio._clock.ms() + _END
         while radio._outcome not in (0x27, 0x28) and await radio._change(until):
             pass
     except Refused as error:
-        if error.code != "ER10":  # no session
+        if error.code != "ER10":
             raise
+        radio._outcome = None  # no session
     radio._link(None, False)
 
 

@@ -26,7 +26,7 @@ class SkStack(Port):
         self._echoed = False
         self._found = []  # EPANDESC fields
         self._scan_until = None  # while the module scans: when it must be over
-        self._outcome = None  # the last of the events 24 to 28; 0 while an SKJOIN has none
+        self._outcome = None  # last of the events 24 to 28; 0: is to come, of SKJOIN or SKTERM
         self.counters["flip"] = self.counters["partial"] = 0
         self._dual = False
         self._flipped = False

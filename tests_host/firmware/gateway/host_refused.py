@@ -10,6 +10,7 @@ import pytest
 from house import House
 from meterlab.modules.base import Quirks
 from meterlab.pac import Pac
+from meterlab.pana import Conduct
 
 J11 = "bp35c1-j11-t01"
 # What is asked for the session, and what is only nice to have.
@@ -71,6 +72,30 @@ def test_a_module_refuses_for_an_hour(
         assert h.status.worst() == (None, None, None)
 
     House(kind=kind).run(story)
+
+
+# Each time the meter lets it in, it leaves again as it should, and is not refused the next time:
+# so the way back takes no more than what joins keep apart, whenever the module is willing again.
+@pytest.mark.parametrize(
+    ("kind", "refuse"),
+    [("bp35a1", "SKSENDTO ER09"), ("bp35c2", "SKSENDTO ER10"), (J11, "0008 06")],
+)
+@pytest.mark.parametrize("minutes", [30, 34, 61])
+def test_a_module_that_refuses_to_send_goes_on_when_it_is_willing(
+    kind: str, refuse: str, minutes: int
+) -> None:
+    async def story(h: House) -> None:
+        h.board.on_pin = h.world.module.power_cycle
+        await h.polling()
+        h.do("quirks.refuse " + refuse)
+        await asyncio.sleep(minutes * 60)
+        h.do("quirks.refuse none")
+        joins = h.count["join"]
+        await h.polling(7)
+        assert h.count["join"] == joins + 1
+        assert not h.world.node.paa.counters["refused stale"]
+
+    House(kind=kind, conduct=Conduct(stale_refusals=(2, 2))).run(story)
 
 
 @pytest.mark.parametrize(

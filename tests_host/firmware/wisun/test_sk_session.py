@@ -94,6 +94,23 @@ def test_a_session_is_over_for_the_meter_before_the_next_join():
     play(scene)
 
 
+# The line soils the word, or the reply is lost: then it is said once more before the next join.
+def test_an_end_that_the_module_did_not_take_is_told_again():
+    async def scene(rig):
+        driver, module = rig.driver, rig.wire
+        for reply, error in ((b"FAIL ER04\r\n", Refused), (None, Timeout)):
+            module.replies = {}
+            await joined(rig)
+            module.replies[b"SKTERM"] = reply
+            await caught(error, driver.leave())
+            module.replies = {}
+            module.lines = []
+            await driver.join(PAN)
+            assert b"SKTERM" in module.lines[:2], module.lines
+
+    play(scene)
+
+
 def test_a_restart_is_no_refusal():
     async def scene(rig):
         driver, module = rig.driver, rig.wire
