@@ -65,6 +65,7 @@ def test_three_starts_that_fail_lead_to_safe_mode(start: Make) -> None:
     line.until(">>> ")
     assert memory(line)[1:] == b"\0\0\0"
     assert "incompatible" in line.type("gateway.board().reset_cause()")
+    assert "Why the board started: hard: " in line.type("gateway.status()")
 
 
 def test_the_button_leads_to_safe_mode(start: Make) -> None:

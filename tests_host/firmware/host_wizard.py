@@ -27,9 +27,9 @@ def ready(start: Make, **options: Any) -> Line:
     return line
 
 
-def answer(line: Line, question: str, text: str) -> str:
+def answer(line: Line, question: str, text: str, enter: str = "\r") -> str:
     said = line.until(f"{question}")
-    line.send(text + "\r")
+    line.send(text + enter)
     return said
 
 
@@ -76,12 +76,14 @@ def test_what_is_there_is_kept_by_enter_and_ctrl_c_ends(start: Make) -> None:
     line.raw()
     line.run(f"import gateway\ngateway.set({{'wifi.ssid': 'home', 'wifi.key': {KEY!r}}})")
     line.friendly()
-    line.send("gateway.setup()\r")
-    answer(line, "board.type [generic]: ", "generic-w5500")
+    # Some terminals send CR LF for Enter.
+    line.send("gateway.setup()\r\n")
+    answer(line, "board.type [generic]: ", "generic-w5500", "\r\n")
     said = line.until("net.mode [dhcp]: ")
     assert "wifi.ssid" not in said, "a cable needs no name"
-    line.send("static\r")
-    answer(line, "net.ip []: ", "192.168.1.50")
+    line.send("static\r\n")
+    said = answer(line, "net.ip []: ", "192.168.1.50", "\r\n")
+    assert said.count("net.mode") == 1 and "needs it" not in said, said
     line.until("net.mask []: ")
     line.send("\x03")
     assert "what was answered before is kept" in line.until(">>> ")

@@ -10,16 +10,17 @@ class Line:
     """Collects at most `limit` printable ASCII characters; ends at CR, LF or CR LF.
 
     Backspace and Ctrl-U work, arrow keys and the like leave nothing behind. `echo(text)` gets what
-    the terminal should show; None: show nothing. `lost` tells that the line just completed was too
-    long or had bytes outside ASCII, which were left out.
+    the terminal should show; None: show nothing. `last`: the byte that came before; after a CR a
+    LF is no line of its own. `lost` tells that the line just completed was too long or had bytes
+    outside ASCII, which were left out.
     """
 
-    def __init__(self, limit, echo=None):
+    def __init__(self, limit, echo=None, last=_LF):
         self.limit = limit
         self.echo = echo
         self.text = ""
         self.lost = False
-        self._last = _LF
+        self._last = last
         self._escape = 0  # 1 after ESC, 2 inside a control sequence
 
     def feed(self, c):

@@ -137,6 +137,7 @@ def _status(form=""):
             print('{"phase": "off"}')
         else:
             print("The gateway has not run since the start. gateway.run() starts it.")
+            print("Why the board started: " + gateway.board().reset_cause())
             _remarks(Settings(gateway.nvs()))
     elif form:
         from gateway import pieces

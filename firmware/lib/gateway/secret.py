@@ -28,7 +28,8 @@ def ask(prompt, patience_ms=_PATIENCE_MS, echo=None, default=None):
     stdin = sys.stdin.buffer
     poll = select.poll()
     poll.register(stdin, select.POLLIN)
-    line = Line(_MAX, echo)
+    # Some terminals send CR LF for Enter: this LF is of the answer before, or of the command.
+    line = Line(_MAX, echo, 13)
     text = None
     try:
         sys.stdout.write(prompt)
