@@ -7,13 +7,14 @@ garbage. Here the code is compiled once for each process, and CPython collects w
 
 from __future__ import annotations
 
+import ast
 import builtins
 import gc
 import importlib
 import os
 import random
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -31,6 +32,45 @@ PACKAGES = ("boards", "echonet", "gateway", "wisun")
 SELDOM = (5_000, 20, 100)
 
 Overlay = Callable[[Any], None]  # changes a module just after each of its imports
+
+
+class _Constants(ast.NodeTransformer):
+    """What the board's compiler does: const(n) is n, and so is its private name in the file."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._known: dict[str, ast.Constant] = {}
+        for item in tree.body:
+            match item:
+                case ast.Assign(
+                    targets=[ast.Name(id=name)],
+                    value=ast.Call(func=ast.Name(id="const"), args=[ast.Constant() as value]),
+                ) if name.startswith("_"):
+                    self._known[name] = value
+                case _:
+                    pass
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        match node:
+            case ast.Call(func=ast.Name(id="const"), args=[value]):
+                return value
+            case _:
+                return node
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        known = self._known.get(node.id) if isinstance(node.ctx, ast.Load) else None
+        return node if known is None else ast.copy_location(ast.Constant(known.value), node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        only = node.module == "micropython" and [name.name for name in node.names] == ["const"]
+        return None if only else node
+
+
+def compiled(source: str, file: str) -> CodeType:
+    """The code of a module of the firmware."""
+    tree = ast.parse(source, file)
+    tree = _Constants(tree).visit(tree)
+    return compile(tree, file, "exec", dont_inherit=True)
 
 
 class _Code:
@@ -66,10 +106,11 @@ class _Finder:
             if name.partition(".")[0] not in PACKAGES:
                 return None
             spec = PathFinder.find_spec(name, path, target)
-            if spec is None or spec.origin is None or not hasattr(spec.loader, "get_code"):
+            if spec is None or spec.origin is None or not hasattr(spec.loader, "get_source"):
                 return None
-            loader: Any = spec.loader
-            known = loader.get_code(name), spec.origin, spec.submodule_search_locations
+            source: Any = spec.loader
+            code = compiled(source.get_source(name), spec.origin)
+            known = code, spec.origin, spec.submodule_search_locations
             self.kept[name] = known
         code, file, folders = known
         loader: Any = _Code(code, file, self.overlays.get(name))
@@ -88,6 +129,7 @@ def module(name: str) -> Any:
 def quick(overlays: dict[str, Overlay] | None = None) -> Generator[None]:
     """Within: what the board drops and loads again costs little, and `overlays` are laid on it."""
     finder: Any = _Finder(overlays or {})
+    board_gc: Any = gc
     collect, ordinary, often = gc.collect, builtins.__import__, gc.get_threshold()
     kept, loaded = finder.kept, sys.modules
 
@@ -103,8 +145,7 @@ def quick(overlays: dict[str, Overlay] | None = None) -> Generator[None]:
             found = loaded.get(name) or missing(name)
             if found is not None:
                 if not wanted:
-                    if "." not in name:
-                        return found
+                    return found if "." not in name else loaded[name.partition(".")[0]]
                 else:
                     has = found.__dict__
                     for one in wanted:
@@ -120,8 +161,10 @@ def quick(overlays: dict[str, Overlay] | None = None) -> Generator[None]:
         code, file, folders = kept[name]
         return None if folders else _load(name, code, file, finder.overlays.get(name))
 
+    _unload(finder.overlays)
     sys.meta_path.insert(0, finder)
     gc.collect, builtins.__import__ = _leave_it, load
+    board_gc.mem_free = None  # asked for many times a minute, what is not there is dear
     gc.set_threshold(*SELDOM)
     gc.freeze()
     try:
@@ -129,8 +172,11 @@ def quick(overlays: dict[str, Overlay] | None = None) -> Generator[None]:
     finally:
         gc.unfreeze()
         gc.set_threshold(*often)
+        board_gc.mem_free = None
+        del board_gc.mem_free
         gc.collect, builtins.__import__ = collect, ordinary
         sys.meta_path.remove(finder)
+        _unload(finder.overlays)
 
 
 def _load(name: str, code: CodeType, file: str, overlay: Overlay | None) -> ModuleType | None:
@@ -149,6 +195,14 @@ def _load(name: str, code: CodeType, file: str, overlay: Overlay | None) -> Modu
         raise
     setattr(sys.modules[package], child, module)
     return module
+
+
+# What was loaded without its overlay, or with one that is over.
+def _unload(names: Iterable[str]) -> None:
+    for name in names:
+        if sys.modules.pop(name, None) is not None:
+            package, _, child = name.rpartition(".")
+            vars(sys.modules[package]).pop(child, None)
 
 
 def _leave_it(generation: int = 2) -> int:

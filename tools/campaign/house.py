@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import tempfile
-import weakref
 from collections.abc import Awaitable, Callable
+from json.encoder import encode_basestring_ascii
+from types import SimpleNamespace
 from typing import Any
 
 from campaign import firmware
+from campaign.flash import Flash
 from meterlab import vtime
 from meterlab.control import Control
 from meterlab.link import MemoryLink
@@ -25,6 +25,20 @@ WIFI_KEY = "wifi key of the test house"
 SECRETS = (RBID, PASSWORD, WIFI_KEY, TOKEN)
 START = 1_794_000_000  # 2026-11-07 05:20 UTC
 INSTALLED = 20_600
+# The gateway's modules that go to files.
+ON_FLASH = tuple(
+    "gateway." + name
+    for name in (
+        "backlog",
+        "ledger",
+        "opening",
+        "rebuild",
+        "segments",
+        "settle",
+        "shrink",
+        "spill",
+    )
+)
 SETTINGS = {
     "broute.id": RBID,
     "broute.password": PASSWORD,
@@ -36,33 +50,33 @@ SETTINGS = {
 }
 
 
+def _run_out(task: asyncio.Task[Any], over: list[bool]) -> None:
+    over.append(True)
+    task.cancel()
+
+
 def loop_clock(board: Any) -> Any:
     """The gateway's clock on the running loop's time."""
     loop = asyncio.get_running_loop()
-    time = loop.time
+    if not isinstance(loop, vtime.VirtualLoop):
+        raise TypeError("this clock is for virtual time")
 
     class LoopClock(firmware.module("gateway.clock").Clock):
         def ms(self) -> int:
-            return int(time() * 1000) + 1
+            return int(loop.now * 1000) + 1
 
         _ticks = ms
 
-        async def sleep_ms(self, n: int) -> None:
-            await asyncio.sleep(n / 1000)
+        def sleep_ms(self, n: int) -> Awaitable[None]:
+            return asyncio.sleep(n / 1000)
 
         # A third of the cost of asyncio.wait_for, which makes a task of what is waited for.
         async def wait_for(self, awaitable: Awaitable[Any], ms: int) -> Any:
-            task = asyncio.current_task()
+            task = asyncio.current_task(loop)
             if task is None:
                 raise RuntimeError("to be awaited by a task")
-            over = False
-
-            def run_out() -> None:
-                nonlocal over
-                over = True
-                task.cancel()
-
-            timer = loop.call_later(ms / 1000, run_out)
+            over: list[bool] = []
+            timer = loop.call_later(ms / 1000, _run_out, task, over)
             try:
                 return await awaitable
             except asyncio.CancelledError:
@@ -73,6 +87,22 @@ def loop_clock(board: Any) -> Any:
                 timer.cancel()
 
     return LoopClock(board)
+
+
+# A board's json is C throughout. CPython's makes three objects of its own for each number.
+def _dumps(value: Any) -> str:
+    if type(value) is str:
+        return encode_basestring_ascii(value)
+    if type(value) is int:
+        return str(value)
+    return "null" if value is None else json.dumps(value)
+
+
+_QUICK_JSON = SimpleNamespace(dumps=_dumps)
+
+
+def _with_quick_json(module: Any) -> None:
+    module.json = _QUICK_JSON
 
 
 class Nvs:
@@ -137,8 +167,8 @@ class Board:
     name = "house"
 
     def __init__(self) -> None:
-        self.root = tempfile.mkdtemp(prefix="kenshin-") + "/"  # the flash's file system
-        weakref.finalize(self, shutil.rmtree, self.root, True)
+        self.root = "/"
+        self.flash = Flash()
         self.nvs = Nvs()
         self.net = Net()
         self.uart: Any = None
@@ -284,7 +314,9 @@ class House:
         return {"gateway.ntp": self._no_sockets}
 
     def run(self, story: Callable[[Any], Awaitable[Any]], hours: float = 24) -> Any:
-        with firmware.quick(self.overlays()):
+        here = {"gateway.pieces": _with_quick_json}
+        here.update(dict.fromkeys(ON_FLASH, self.board.flash.laid_on))
+        with firmware.quick({**here, **self.overlays()}):
             return vtime.run(self._play(story), limit_s=hours * 3600)
 
     async def _play(self, story: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -311,9 +343,6 @@ class House:
         self.board.on_baud = self._speed
         self.server = Server(lambda: scheduler.utc_ms() // 1000)
         self.world.start()
-        # Loaded before the overlays were there.
-        drop = firmware.module("gateway").drop
-        drop("ntp")
 
     def switch_on(self) -> None:
         """The board starts."""

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from campaign import checks, firmware
@@ -80,14 +79,16 @@ class Trial(House):
         self._starting: asyncio.Task[None] | None = None
         self._say = say
         self._began = 0.0
+        self._time: Callable[[], float]
 
     def now(self) -> float:
-        return asyncio.get_running_loop().time() - self._began
+        return self._time() - self._began
 
     # -- what is watched
 
     def build(self) -> None:
-        self._began = asyncio.get_running_loop().time()
+        self._time = asyncio.get_running_loop().time
+        self._began = self._time()
         super().build()
         try_s: int = self.settings["poll.timeout"]
         self.watch = Watch(self.world, self.wire.line, self.now, START, try_s)
@@ -140,7 +141,7 @@ class Trial(House):
         while self.app.outbox and self.now() < until:
             await asyncio.sleep(_LOOK_S)
         self._sum()
-        self.watch.flash(Path(self.board.root))
+        self.watch.flash(self.board.flash.files)
 
     def _unhandled(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         what = f"{context.get('message')}: {context.get('exception')!r}"
@@ -193,7 +194,7 @@ class Trial(House):
         await self.switch_off()
         await self.app.leave()
         self._sum()
-        self.watch.flash(Path(self.board.root))
+        self.watch.flash(self.board.flash.files)
         firmware.forget()
         await asyncio.sleep(_BOOT_S)
         self.switch_on()

@@ -7,7 +7,6 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from campaign.house import SECRETS
@@ -116,9 +115,8 @@ class Watch:
 
     # -- the digest: two runs of a seed are the same when their lines, logs and uploads are
 
-    def note(self, what: str, data: bytes) -> None:
-        self._hash.update(b"%s %.3f " % (what.encode(), self.now()))
-        self._hash.update(data)
+    def note(self, what: bytes, data: bytes) -> None:
+        self._hash.update(b"%b %.3f %b" % (what, self.now(), data))
 
     def close(self) -> Record:
         self.record.digest = self._hash.hexdigest()
@@ -259,7 +257,7 @@ class Watch:
 
     def writes(self, data: bytes) -> None:
         """The host writes to the module."""
-        self.note(">", data)
+        self.note(b">", data)
         at = data.find(b"\x10\x81")
         if 0 <= at <= len(data) - 4:
             self._written[data[at + 2] << 8 | data[at + 3]] = self.now()
@@ -301,16 +299,15 @@ class Watch:
             if name == "flash.damaged":
                 record.exceptions.append(Happened(self.now(), "start", name))
 
-    def flash(self, root: Path) -> None:
+    def flash(self, files: dict[str, bytes]) -> None:
         """Look through the files of the flash: whoever has the board can read them. Credentials
         are in the NVS area only."""
-        for file in sorted(root.rglob("*")):
-            if file.is_file():
-                self.leaves(f"flash, {file.relative_to(root)}", file.read_bytes())
+        for path, data in sorted(files.items()):
+            self.leaves("flash, " + path[1:], data)
 
     def leaves(self, where: str, data: bytes) -> None:
         """Something leaves the gateway for people's eyes or the server's."""
-        self.note(where, data)
+        self.note(where.encode(), data)
         small = data.lower()
         for needle in self._needles:
             if needle in small:
@@ -331,7 +328,7 @@ class _Uart:
 
     async def readinto(self, buf: bytearray | memoryview) -> int:
         n: int = await self._uart.readinto(buf)
-        self._watch.note("<", bytes(buf[:n]))
+        self._watch.note(b"<", bytes(buf[:n]))
         return n
 
     async def write(self, buf: bytes | bytearray | memoryview) -> int:

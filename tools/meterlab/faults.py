@@ -118,7 +118,7 @@ class Line:
             self._from_module(data)
 
     def _thin(self, data: bytes, share: float) -> bytes:
-        rng = self._rng
-        kept = bytes(byte for byte in data if rng.random() >= share)
+        random = self._rng.random
+        kept = bytes([byte for byte in data if random() >= share])
         self.counters["lost"] += len(data) - len(kept)
         return kept

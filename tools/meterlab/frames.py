@@ -28,7 +28,7 @@ _buffer = bytearray(4096)
 
 @dataclass(slots=True)
 class Message:
-    """One frame of format 1. `more` is the second list of a SetGet."""
+    """One frame of format 1. `more` is the second list of a SetGet. Neither is to be changed."""
 
     tid: int
     source: int
@@ -38,16 +38,38 @@ class Message:
     more: list[Property]
 
 
+_last: tuple[bytes, Message | None] = b"", None
+
+
 def parse(data: bytes) -> Message | None:
     """The frame in `data`; None for what the specification says to discard."""
+    global _last
+    if data is _last[0]:  # who watches a datagram takes it apart, and then the meter does
+        return _last[1]
+    message = _parse(data)
+    _last = bytes(data), message
+    return message
+
+
+def _parse(data: bytes) -> Message | None:
     frame = _frame
     try:
         frame.parse(data)
     except _Error:
         return None
-    first = [(frame.epc(i), bytes(frame.edt(i))) for i in range(frame.opc)]
-    more = [(frame.epc2(i), bytes(frame.edt2(i))) for i in range(frame.opc2)]
+    first = _properties(data, frame.first, frame.opc)
+    more = _properties(data, frame.first2, frame.opc2)
     return Message(frame.tid, frame.seoj, frame.deoj, frame.esv, first, more)
+
+
+def _properties(data: bytes, at: int, count: int) -> list[Property]:
+    """So many of them from byte `at` on, in a frame that is known to be whole."""
+    found: list[Property] = []
+    for _ in range(count):
+        end = at + 2 + data[at + 1]
+        found.append((data[at], bytes(data[at + 2 : end])))
+        at = end
+    return found
 
 
 def build(

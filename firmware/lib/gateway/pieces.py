@@ -11,7 +11,10 @@ def pieces(value):
         lead = "{"
         for key, held in value.items():
             yield lead + json.dumps(key) + ":"
-            yield from pieces(held)
+            if isinstance(held, dict):
+                yield from pieces(held)
+            else:
+                yield json.dumps(held)
             lead = ","
         yield "{}" if lead == "{" else "}"
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 import errno
 from typing import Any
 
@@ -59,19 +58,17 @@ def test_a_client_that_hangs_costs_minutes_and_not_the_gateway() -> None:
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
 def test_a_file_system_that_is_full_or_broken(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Full: nothing more can be written. Broken: nor read, and no folder made."""
-    real = builtins.open
 
     async def story(h: House) -> None:
         await h.polling()
-        root = h.board.root
+        real = h.board.flash.open
 
-        def failing(path: Any, mode: str = "r", *rest: Any, **more: Any) -> Any:
-            ours = isinstance(path, str) and path.startswith(root)
-            if ours and (code == errno.EIO or set(mode) & set("wa+")):
+        def failing(path: str, mode: str) -> Any:
+            if code == errno.EIO or mode != "rb":
                 raise OSError(code, "the flash fails")
-            return real(path, mode, *rest, **more)
+            return real(path, mode)
 
-        monkeypatch.setattr(builtins, "open", failing)
+        monkeypatch.setattr(h.board.flash, "open", failing)
         # Long enough away for what waits to go to flash.
         h.server.raises = REFUSED
         before = h.count["poll.ok"]
@@ -84,7 +81,7 @@ def test_a_file_system_that_is_full_or_broken(code: int, monkeypatch: pytest.Mon
         await h.until(lambda: len(h.app.outbox) <= 2, 15)
         assert not any(name.startswith("restart.") for name in h.count), lines(h)
         arrived = len(h.server.rows)
-        monkeypatch.setattr(builtins, "open", real)
+        monkeypatch.setattr(h.board.flash, "open", real)
         await h.polling(5)
         await h.until(lambda: len(h.server.rows) > arrived)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,9 +103,8 @@ def test_an_index_of_the_outbox_made_anew_at_the_start_is_counted() -> None:
         assert h.count["flash.rebuilt"] == 1
 
     house = House()
-    index = Path(house.board.root) / "outbox" / "index"
-    index.parent.mkdir()
-    index.write_bytes(b"KSO1 and no more")
+    house.board.flash.mkdir("/outbox")
+    house.board.flash.files["/outbox/index"] = b"KSO1 and no more"
     house.run(story)
 
 

@@ -362,7 +362,7 @@ def test_a_secret_in_the_status_is_found() -> None:
 def test_a_secret_on_the_flash_is_found() -> None:
     def harm(t: Trial) -> None:
         def write() -> None:
-            Path(t.board.root, "outbox", "notes").write_bytes(b"\0id=" + RBID.encode() + b"\0")
+            t.board.flash.files["/outbox/notes"] = b"\0id=" + RBID.encode() + b"\0"
 
         at(t, HOUR, write)
 

@@ -189,4 +189,4 @@ def _line_end(buffer: bytearray) -> int:
 
 
 def _is_hex(text: bytes) -> bool:
-    return all(c in b"0123456789ABCDEFabcdef" for c in text)
+    return not text.strip(b"0123456789ABCDEFabcdef")
