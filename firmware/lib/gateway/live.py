@@ -87,7 +87,7 @@ class Live:
                     # two share a second, even while the clock runs at half speed.
                     if clock.ms() + _SECOND_MS >= due:
                         due += poll_ms
-                        if due <= clock.ms():
+                        if due <= clock.ms() + _SECOND_MS:
                             due = clock.ms() + poll_ms
                 await self.exchange.flush()
                 strikes = 0
