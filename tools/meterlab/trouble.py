@@ -150,7 +150,7 @@ CATALOGUE = (
     _Kind("module.reset", 6, _MOMENT, _fixed("module.reset")),
     _Kind("module.hang", 4, (5.0, 30 * _MIN), _timed("module.hang"), cuts=True),
     _Kind("module.stall", 3, (5.0, 10 * _MIN), _timed("module.stall"), cuts=True),
-    _Kind("module.limit", 3, (2 * _MIN, 50 * _MIN), _fixed("traits.limit_ms 0"), cuts=True),
+    _Kind("module.limit", 3, (2 * _MIN, 50 * _MIN), _fixed("traits.limit_ms 0")),
     _Kind("module.stubborn", 2, _LONG, _fixed("quirks.stubborn on"), protocol="j11"),
 )
 GROUPS = tuple(dict.fromkeys(kind.name.partition(".")[0] for kind in CATALOGUE))
