@@ -181,3 +181,18 @@ def test_a_meter_that_says_more_of_itself_is_still_the_same(lab, board):
     with lab.store.writing() as connection:
         gateways.remove(connection, gateways.find(connection, board.code))
         assert meters.turns(connection, number) == []
+
+
+def test_of_a_gateway_that_tells_another_meter_each_time_only_the_newest_are_kept(
+    lab, board, monkeypatch
+):
+    monkeypatch.setattr(meters, "_MOST", 5)
+    for n in range(9):
+        lab.now = T0 + n
+        tell(board, n, serial=f"B{n}")
+    with lab.store.reading() as connection:
+        known = gateways.find(connection, board.code)
+        found = meters.changes(connection, known.id)
+        kept = connection.exec_driver_sql("SELECT count(*) FROM meters").scalar()
+    assert [each.new["serial"] for each in found] == ["B5", "B6", "B7", "B8"]
+    assert kept == 5

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, TypedDict, cast
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from kenshin.server import units
 from kenshin.server.schema import MeterTold, State
@@ -20,7 +20,7 @@ FIELDS = ("maker", "serial", "release", "coefficient", "unit", "digits")
 # Of EPC E1: the unit of the meter's counters as a power of ten of 0.1 Wh.
 UNITS = {**{code: 4 - code for code in range(5)}, **{9 + n: 4 + n for n in range(1, 5)}}
 _FOREVER = 2**62
-_MOST = 500  # looked at; more is no household
+_MOST = 500  # kept; more is no household
 
 
 class Side(TypedDict, total=False):
@@ -80,6 +80,9 @@ def note(
     same = all(told.get(name, last.get(name)) == last.get(name) for name in ("maker", "serial"))
     now = max(now, t + 1)  # our clock may have been ahead
     _keep(connection, gateway_id, now, min(before, now), merged if same else told)
+    of_it = MeterTold.gateway_id == gateway_id
+    too_old = select(MeterTold.t).where(of_it).order_by(MeterTold.t.desc()).offset(_MOST).limit(1)
+    connection.execute(delete(MeterTold).where(of_it, MeterTold.t <= too_old.scalar_subquery()))
 
 
 def _keep(
