@@ -16,7 +16,7 @@ from echonet.frame import (
 )
 from echonet.meter import CONTROLLER, METER
 from micropython import const
-from wisun import GateClosed, Timeout
+from wisun import GateClosed, Refused, Timeout
 
 _RING_MS = const(300_000)  # answers were seen 60 to 300 s late
 _RING_MAX = const(40)
@@ -88,6 +88,11 @@ class Exchange:
                 try:
                     sent = await driver.send(memoryview(self._tx)[:n])
                 except Timeout as e:
+                    silent = e
+                except Refused as e:
+                    # A line that was not understood: perhaps noise that came before ours.
+                    if e.code != "ER04":
+                        raise
                     silent = e
                 # A module that had to be brought round first has not been asked until then.
                 self.asked_ms = asked = max(asked, driver.sent_ms)

@@ -5,7 +5,7 @@ from echonet.frame import ESV_GET
 from fakeclock import FakeClock, FakeDriver, Lines, Recorder
 from gateway.exchange import Exchange, NoAnswer
 from helpers import hex_, raises, run
-from wisun import GateClosed, Timeout
+from wisun import GateClosed, Refused, Timeout
 
 METER = "028801"
 US = "05FF01"
@@ -276,10 +276,20 @@ def lost_reply():
     raise Timeout("0008")
 
 
+# The module's reply to noise before the command, which it took.
+def reply_to_noise():
+    raise Refused("SKSENDTO", "ER04")
+
+
 # The module may have sent what it did not confirm: then its answer comes, and is one.
 def test_an_unconfirmed_request_may_be_answered():
+    for ends in (lost_reply, reply_to_noise):
+        unconfirmed_and_answered(ends)
+
+
+def unconfirmed_and_answered(ends):
     rig = Rig()
-    driver(rig, 0, 2_000, lost_reply)
+    driver(rig, 0, 2_000, ends)
 
     async def later():
         await asyncio.sleep(0)
@@ -296,17 +306,29 @@ def test_an_unconfirmed_request_may_be_answered():
 
 
 def test_an_unconfirmed_request_is_open_until_its_time_is_over():
-    rig = Rig()
-    driver(rig, 0, 2_000, lost_reply)
-
-    async def go():
+    for ends, command in ((lost_reply, "0008"), (reply_to_noise, "SKSENDTO")):
+        rig = Rig()
+        driver(rig, 0, 2_000, ends)
         begun = rig.clock.ms()
-        try:
-            await rig.get(ms=10_000)
-        except Timeout as e:
-            assert e.command == "0008"
-            return begun
+        assert run(failed(rig)).command == command
+        assert rig.clock.ms() == begun + 10_000
+        assert [late[3] for late in rig.ring] == [begun], "its answer may come yet"
 
-    begun = run(go())
-    assert rig.clock.ms() == begun + 10_000
-    assert [late[3] for late in rig.ring] == [begun], "its answer may come yet"
+
+def test_a_request_that_the_module_refused_to_send_is_over_at_once():
+    def refused():
+        raise Refused("SKSENDTO", "ER10")
+
+    rig = Rig()
+    driver(rig, 0, 2_000, refused)
+    begun = rig.clock.ms()
+    assert run(failed(rig)).code == "ER10"
+    assert rig.clock.ms() == begun + 2_000
+
+
+async def failed(rig):
+    try:
+        await rig.get(ms=10_000)
+    except (Timeout, Refused) as e:
+        return e
+    raise AssertionError("it was answered")
