@@ -90,8 +90,8 @@ class Exchange:
                 except Timeout as e:
                     silent = e
                 except Refused as e:
-                    # A line that was not understood: perhaps noise that came before ours.
-                    if e.code != "ER04":
+                    # ER04: a line was not understood, perhaps noise that came before ours.
+                    if e.command != "SKSENDTO" or e.code >= "ER05":
                         raise
                     silent = e
                 # A module that had to be brought round first has not been asked until then.

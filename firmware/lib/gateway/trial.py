@@ -1,9 +1,10 @@
 # The checks that gateway.setup() asked for before it restarted the board, told in words while the
 # gateway runs. Loaded for that, once, and dropped.
 from gateway import drop
+from micropython import const
 
-_PATIENCE = 3  # looks at the radio: a meter that holds an old session refuses once or twice
-_PAUSE_MS = 5000
+_PATIENCE = const(3)  # looks at the radio: a meter that holds an old session refuses once or twice
+_PAUSE_MS = const(5000)
 _GOOD = {
     "network": "The network works.",
     "server": "The server lets this board in.",

@@ -316,14 +316,16 @@ def test_an_unconfirmed_request_is_open_until_its_time_is_over():
 
 
 def test_a_request_that_the_module_refused_to_send_is_over_at_once():
-    def refused():
-        raise Refused("SKSENDTO", "ER10")
+    for command, code in (("SKSENDTO", "ER05"), ("SKSENDTO", "ER10"), ("0008", "3D")):
 
-    rig = Rig()
-    driver(rig, 0, 2_000, refused)
-    begun = rig.clock.ms()
-    assert run(failed(rig)).code == "ER10"
-    assert rig.clock.ms() == begun + 2_000
+        def refused(command=command, code=code):
+            raise Refused(command, code)
+
+        rig = Rig()
+        driver(rig, 0, 2_000, refused)
+        begun = rig.clock.ms()
+        assert run(failed(rig)).code == code
+        assert rig.clock.ms() == begun + 2_000
 
 
 async def failed(rig):
