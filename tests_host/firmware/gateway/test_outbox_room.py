@@ -148,7 +148,10 @@ def test_a_file_that_is_gone_or_cannot_be_read_makes_room_all_the_same():
             assert n < 1200 and box.used <= ROOM
         board.pass_time()
         assert sorted(board.counts) == ["dropped.half-hour"]
-        assert [row[7] for row in all_of(box)][-1] == n - 1
+        last = None
+        for row in each(box):  # all together they are too many for a small heap
+            last = row[7]
+        assert last == n - 1
 
 
 def test_minutes_are_thinned_as_instants_are():
